@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "probe/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "elf/openfile.h"
+
+#define OBJECTS_MAX 4096
+
+/*
+ * The file behind a mapping. map_files leads to the very file that is mapped, also when its name
+ * was replaced or deleted; the name is the fallback where map_files is not permitted.
+ */
+static int open_mapped_file(pid_t pid, const struct mapping *m)
+{
+	char path[sizeof("/proc//root") + 16 + 4096];
+	int fd, root;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
+		 (unsigned long long)m->start, (unsigned long long)m->end);
+	fd = open_regular(AT_FDCWD, path);
+	if (fd >= 0 || m->deleted || m->path[0] != '/')
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	fd = open_regular_in_root(root, m->path);
+	close(root);
+	return fd;
+}
+
+const struct plan_object *plan__object_of(const struct plan *plan, const struct mapping *m)
+{
+	const struct plan_object *o;
+
+	vec_for_each(&plan->objects, o) {
+		if (o->dev_major == m->dev_major && o->dev_minor == m->dev_minor &&
+		    o->inode == m->inode)
+			return o;
+	}
+	return NULL;
+}
+
+const struct plan_allocator *plan__allocator(const struct plan *plan,
+					     const struct process *process)
+{
+	const struct plan_allocator *a;
+
+	vec_for_each(&plan->allocators, a) {
+		if (a->exe_dev == process->exe_dev && a->exe_inode == process->exe_inode)
+			return a;
+	}
+	return NULL;
+}
+
+/* Opens the file behind `m`; leaves image->image NULL if it is of no use. */
+static int open_image(struct plan *plan, const struct process *process, const struct mapping *m,
+		      struct plan_image *image)
+{
+	int fd = open_mapped_file(process->pid, m), ret;
+
+	image->image = NULL;
+	if (fd < 0) {
+		plan->bad_objects++;
+		return 0;
+	}
+	ret = elf_image__open_fd(fd, &image->image, NULL);
+	if (ret) {
+		image->image = NULL;
+		plan->bad_objects++;
+	}
+	return ret == -ENOMEM ? ret : 0;
+}
+
+static int add_object(struct plan *plan, const struct process *process, const struct mapping *m,
+		      struct plan_image *image)
+{
+	const struct plan_object *known = plan__object_of(plan, m);
+	struct plan_object *object;
+
+	if (known) {
+		image->object = known - plan->objects.data;
+		return 0;
+	}
+	object = vec_push(&plan->objects);
+	if (!object)
+		return -ENOMEM;
+	object->fd = fcntl(elf_image__fd(image->image), F_DUPFD_CLOEXEC, 0);
+	object->path = strdup(m->path);
+	object->dev_major = m->dev_major;
+	object->dev_minor = m->dev_minor;
+	object->inode = m->inode;
+	object->is_executable = !strcmp(m->path, process->exe) ||
+				elf_image__inode(image->image) == process->exe_inode;
+	image->object = plan->objects.len - 1;
+	image->is_new = true;
+	return object->path ? object->fd < 0 ? -errno : 0 : -ENOMEM;
+}
+
+typedef VEC(struct plan_image) image_list;
+
+/* A library has several mappings; each file is opened once. */
+static bool is_open(const struct plan *plan, const image_list *images, const struct mapping *m)
+{
+	const struct plan_object *known = plan__object_of(plan, m);
+	const struct plan_image *image;
+
+	vec_for_each(images, image) {
+		if (known && image->object == (size_t)(known - plan->objects.data))
+			return true;
+	}
+	return false;
+}
+
+static int open_images(struct plan *plan, const struct process *process, const struct maps *maps,
+		       image_list *images)
+{
+	const struct mapping *m;
+	int ret = 0;
+
+	vec_for_each(&maps->list, m) {
+		struct plan_image image = {0}, *slot;
+
+		if (!m->executable || !m->inode || is_open(plan, images, m) ||
+		    images->len >= OBJECTS_MAX)
+			continue;
+		ret = open_image(plan, process, m, &image);
+		if (ret)
+			break;
+		if (!image.image)
+			continue;
+		ret = add_object(plan, process, m, &image);
+		slot = ret ? NULL : vec_push(images);
+		if (!slot) {
+			elf_image__free(image.image);
+			return ret ? ret : -ENOMEM;
+		}
+		*slot = image;
+	}
+	return ret;
+}
+
+int plan__add_process(struct plan *plan, const struct process *process, const struct maps *maps,
+		      const struct plan_options *options, struct error *err)
+{
+	image_list images = {0};
+	struct plan_image *image;
+	int ret = 0;
+
+	if (plan__allocator(plan, process))
+		return 0;
+	if (!plan->pairs.len) {
+		struct plan_pair *own = vec_push(&plan->pairs);
+
+		if (!own)
+			return -ENOMEM;
+		own->abi.by_name = 1;
+	}
+	ret = open_images(plan, process, maps, &images);
+	if (!ret && options->heap)
+		ret = plan_heap__add(plan, process, images.data, images.len);
+	vec_for_each(&images, image) {
+		if (!ret && options->spans && image->is_new)
+			ret = plan_spans__add(plan, image, options->rules);
+		elf_image__free(image->image);
+	}
+	vec_free(&images);
+	if (ret)
+		error_set(err, EXIT_FAILED, ret, "cannot plan probes for %d: %s", process->pid,
+			  strerror(-ret));
+	return ret;
+}
+
+void plan__free(struct plan *plan)
+{
+	struct plan_object *object;
+	struct plan_probe *probe;
+	struct plan_pair *pair;
+
+	vec_for_each(&plan->objects, object) {
+		close(object->fd);
+		free(object->path);
+	}
+	vec_for_each(&plan->probes, probe)
+		free(probe->symbol);
+	vec_for_each(&plan->pairs, pair)
+		free(pair->name);
+	vec_free(&plan->objects);
+	vec_free(&plan->probes);
+	vec_free(&plan->pairs);
+	vec_free(&plan->sites);
+	vec_free(&plan->allocators);
+}
+
+struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
+				   const char *symbol)
+{
+	struct plan_probe *probe = vec_push(&plan->probes);
+
+	if (!probe)
+		return NULL;
+	probe->kind = kind;
+	probe->object = object;
+	probe->symbol = strdup(symbol);
+	return probe->symbol ? probe : NULL;
+}
+
+size_t plan__count(const struct plan *plan, enum plan_kind kind)
+{
+	const struct plan_probe *probe;
+	size_t n = 0;
+
+	vec_for_each(&plan->probes, probe)
+		n += probe->kind == kind && !probe->refused;
+	return n;
+}
+
+size_t plan__span_pairs(const struct plan *plan)
+{
+	return plan->pairs.len ? plan->pairs.len - 1 : 0;
+}
+
+bool plan__has_own_macros(const struct plan *plan)
+{
+	const struct span_site *site;
+
+	vec_for_each(&plan->sites, site) {
+		if (site->pair == PLAN_OWN_PAIR)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What to probe in a process, before anything is attached: the functions of its allocator and its
+ * span probes, each with the object it lies in, the instruction chosen, and why a site was moved
+ * or refused. A plan needs no privileges beyond reading the process' files.
+ */
+#ifndef PERFTRACE_PROBE_PLAN_H
+#define PERFTRACE_PROBE_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "abi/spans.h"
+#include "base/error.h"
+#include "base/vec.h"
+#include "elf/image.h"
+#include "probe/pairs.h"
+#include "target/maps.h"
+#include "target/process.h"
+
+enum plan_kind {
+	PLAN_ALLOC, /* a function of the malloc family; cookie = enum heap_function */
+	PLAN_SPAN,  /* start or end of a span; cookie = index into `sites` */
+	PLAN_MARK,  /* checkpoint or event of our own header; cookie likewise */
+	PLAN_USDT,  /* a probe that belongs to no pair: listed, never attached */
+};
+
+struct plan_object {
+	char *path; /* as the target sees it */
+	uint32_t dev_major, dev_minor;
+	uint64_t inode;
+	int fd; /* owned */
+	/*
+	 * The service's own executable: its probes may be linked for every process that runs it,
+	 * with the filter in BPF, so that a forked child is traced from its first instruction.
+	 * Shared libraries never: bystanders would pay.
+	 */
+	bool is_executable;
+};
+
+struct plan_probe {
+	enum plan_kind kind;
+	size_t object;            /* index into plan.objects */
+	char *symbol;             /* "malloc", "postgresql:query__start" */
+	uint64_t offset;          /* in the file: the function's entry or the note's location */
+	uint64_t site_offset;     /* in the file: where the probe goes */
+	uint64_t ref_ctr_offset;  /* in the file: the semaphore; 0 = none */
+	uint64_t cookie;
+	char instruction[16];     /* mnemonic at the site */
+	const char *why;          /* constant phrase: why the site is where it is, or NULL */
+	const char *refused;      /* constant phrase: why it will not be probed, or NULL */
+};
+
+struct plan_pair {
+	char *name;           /* of its spans; NULL for our own macros, which bring names */
+	struct span_pair abi;
+};
+
+struct plan_options {
+	bool heap, spans;
+	const pair_rule_list *rules; /* NULL or empty: every pair */
+};
+
+#define PLAN_OWN_PAIR 0 /* index of the pair of our own macros */
+
+/* The allocator that serves programs of one executable. */
+struct plan_allocator {
+	uint64_t exe_dev, exe_inode;
+	bool found;
+	size_t object;  /* whose PLAN_ALLOC probes belong to it */
+	char label[64]; /* "glibc malloc" */
+};
+
+struct plan {
+	VEC(struct plan_object) objects;
+	VEC(struct plan_probe) probes;
+	VEC(struct plan_pair) pairs;
+	VEC(struct span_site) sites;
+	VEC(struct plan_allocator) allocators; /* one per executable, if the heap was asked for */
+	unsigned int bad_objects; /* mapped files that could not be read as ELF */
+	size_t notes_left_out;    /* USDT sites beyond what one object may bring */
+};
+
+/*
+ * Adds what `process` offers to *plan (zero-initialised before the first, freed with plan__free()
+ * whatever is returned). Processes that share objects share probes; one whose executable is known
+ * already adds nothing.
+ */
+int plan__add_process(struct plan *plan, const struct process *process, const struct maps *maps,
+		      const struct plan_options *options, struct error *err);
+void plan__free(struct plan *plan);
+
+/* The allocator of a process' executable; NULL if the heap was not planned for it. */
+const struct plan_allocator *plan__allocator(const struct plan *plan,
+					     const struct process *process);
+/* The object behind a mapping; NULL if it is not part of the plan. */
+const struct plan_object *plan__object_of(const struct plan *plan, const struct mapping *m);
+
+/* How many probes of a kind will be attached (not refused). */
+size_t plan__count(const struct plan *plan, enum plan_kind kind);
+/* Span names that the plan can produce, for "did you mean". Own macros are not among them. */
+size_t plan__span_pairs(const struct plan *plan);
+bool plan__has_own_macros(const struct plan *plan);
+
+/* ---- for the planners of one kind (plan_heap.c, plan_spans.c) ---- */
+
+/* An object opened while planning. */
+struct plan_image {
+	size_t object;
+	bool is_new; /* not planned before */
+	struct elf_image *image;
+};
+
+/* A new probe in the plan, its symbol copied; NULL when out of memory. */
+struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
+				   const char *symbol);
+int plan_heap__add(struct plan *plan, const struct process *process,
+		   const struct plan_image *images, size_t n);
+int plan_spans__add(struct plan *plan, const struct plan_image *image,
+		    const pair_rule_list *rules);
+
+#endif

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "stack/symbolize.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "stack/module.h"
+
+/* Mappings a process has given up; who maps and unmaps code for ever must not fill memory. */
+#define PAST_MAX 16384
+
+/* One executable mapping. */
+struct range {
+	uint64_t start, end, file_offset;
+	struct module *module; /* NULL: not a file */
+	const char *label;     /* then: "[anon]" and the like, a constant */
+};
+
+struct process {
+	pid_t pid;
+	VEC(struct range) now;	/* ascending */
+	VEC(struct range) past; /* oldest first */
+};
+
+struct symbolizer {
+	void *modules; /* tsearch(3) trees */
+	void *processes;
+	struct module *vdso;
+	bool vdso_tried;
+};
+
+static int compare_modules(const void *left, const void *right)
+{
+	const struct module *a = left, *b = right;
+
+	if (a->inode != b->inode)
+		return a->inode < b->inode ? -1 : 1;
+	if (a->dev_major != b->dev_major)
+		return a->dev_major < b->dev_major ? -1 : 1;
+	return a->dev_minor < b->dev_minor ? -1 : a->dev_minor > b->dev_minor;
+}
+
+static int compare_processes(const void *left, const void *right)
+{
+	const struct process *a = left, *b = right;
+
+	return a->pid < b->pid ? -1 : a->pid > b->pid;
+}
+
+static void free_process(void *process)
+{
+	struct process *p = process;
+
+	vec_free(&p->now);
+	vec_free(&p->past);
+	free(p);
+}
+
+static void free_module(void *module)
+{
+	module__free(module);
+}
+
+struct symbolizer *symbolizer__new(void)
+{
+	return calloc(1, sizeof(struct symbolizer));
+}
+
+void symbolizer__free(struct symbolizer *sym)
+{
+	if (!sym)
+		return;
+	tdestroy(sym->processes, free_process);
+	tdestroy(sym->modules, free_module);
+	module__free(sym->vdso);
+	free(sym);
+}
+
+static struct module *find_module(struct symbolizer *sym, const struct mapping *m)
+{
+	const struct module key = {
+		.dev_major = m->dev_major,
+		.dev_minor = m->dev_minor,
+		.inode = m->inode,
+	};
+	struct module **slot = tfind(&key, &sym->modules, compare_modules);
+	struct module *module;
+
+	if (slot)
+		return *slot;
+	module = module__new(m);
+	if (module && !tsearch(module, &sym->modules, compare_modules)) {
+		module__free(module);
+		return NULL;
+	}
+	return module;
+}
+
+static struct module *find_vdso(struct symbolizer *sym)
+{
+	if (!sym->vdso_tried) {
+		sym->vdso_tried = true;
+		sym->vdso = module__new_vdso();
+	}
+	return sym->vdso;
+}
+
+/* What a mapping without a file is called; the kernel's own names are kept as constants. */
+static const char *label_of(const struct mapping *m)
+{
+	static const char *const known[] = {"[vdso]", "[vsyscall]", "[heap]", "[stack]"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(m->path, known[i]))
+			return known[i];
+	return "[anon]";
+}
+
+static int add_range(struct symbolizer *sym, pid_t pid, const struct mapping *m,
+		     struct process *fresh)
+{
+	struct range *range = vec_push(&fresh->now);
+
+	if (!range)
+		return -ENOMEM;
+	*range = (struct range){.start = m->start, .end = m->end, .file_offset = m->file_offset};
+	if (m->inode) {
+		range->module = find_module(sym, m);
+		if (!range->module)
+			return -ENOMEM;
+		module__open(range->module, pid, m);
+	} else {
+		range->label = label_of(m);
+		if (!strcmp(range->label, "[vdso]"))
+			range->module = find_vdso(sym);
+	}
+	return 0;
+}
+
+static const struct range *find_now(const struct process *p, uint64_t address)
+{
+	size_t low = 0, high = p->now.len;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (p->now.data[mid].end <= address)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low < p->now.len && p->now.data[low].start <= address)
+		return &p->now.data[low];
+	return NULL;
+}
+
+static bool same_range(const struct range *a, const struct range *b)
+{
+	return a->start == b->start && a->end == b->end && a->file_offset == b->file_offset &&
+	       a->module == b->module && a->label == b->label;
+}
+
+/* Keeps in `past` what `p` has now and `fresh` has no more. */
+static void retire_ranges(struct process *p, const struct process *fresh)
+{
+	struct range *old, *slot;
+
+	vec_for_each (&p->now, old) {
+		const struct range *now = find_now(fresh, old->start);
+
+		if (now && same_range(now, old))
+			continue;
+		if (p->past.len >= PAST_MAX) {
+			p->past.len /= 2; /* the oldest half goes */
+			memmove(p->past.data, p->past.data + p->past.len,
+				p->past.len * sizeof(*p->past.data));
+		}
+		slot = vec_push(&p->past);
+		if (slot) /* else some old names are lost, no more */
+			*slot = *old;
+	}
+}
+
+static struct process *find_process(struct symbolizer *sym, pid_t pid)
+{
+	const struct process key = {.pid = pid};
+	struct process **slot = tfind(&key, &sym->processes, compare_processes);
+
+	return slot ? *slot : NULL;
+}
+
+static struct process *find_or_add_process(struct symbolizer *sym, pid_t pid)
+{
+	struct process *p = find_process(sym, pid);
+
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->pid = pid;
+	if (!tsearch(p, &sym->processes, compare_processes)) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+int symbolizer__add_process(struct symbolizer *sym, pid_t pid, const struct maps *maps)
+{
+	struct process *p = find_or_add_process(sym, pid), fresh = {0};
+	const struct mapping *m;
+	int err = p ? 0 : -ENOMEM;
+
+	vec_for_each (&maps->list, m)
+		if (!err && m->executable)
+			err = add_range(sym, pid, m, &fresh);
+	if (err) {
+		vec_free(&fresh.now);
+		return err;
+	}
+	retire_ranges(p, &fresh);
+	vec_free(&p->now);
+	memcpy(&p->now, &fresh.now, sizeof(p->now));
+	return 0;
+}
+
+static const struct range *find_range(const struct process *p, uint64_t address)
+{
+	const struct range *range = find_now(p, address);
+
+	for (size_t i = p->past.len; !range && i > 0; i--) {
+		const struct range *past = &p->past.data[i - 1];
+
+		if (address >= past->start && address < past->end)
+			range = past;
+	}
+	return range;
+}
+
+/* `lookup` is the address or, for a return address, the one before it. */
+static void name_function(const struct range *range, uint64_t lookup, uint64_t address,
+			  struct frame *out)
+{
+	struct module *module = range->module;
+	uint64_t offset = lookup - range->start + range->file_offset, vaddr = offset;
+	const struct elf_symbol *function;
+
+	if (module->image && elf_image__offset_to_vaddr(module->image, offset, &vaddr))
+		vaddr = offset;
+	out->file_vaddr_offset = vaddr + (address - lookup);
+	function = module__function(module, vaddr);
+	if (!function)
+		return;
+	out->raw_name = function->name;
+	out->function = module__readable(module, function);
+	out->function_offset = out->file_vaddr_offset - function->vaddr;
+}
+
+int symbolizer__resolve(struct symbolizer *sym, pid_t pid, uint64_t address, bool is_return_address,
+			struct frame *out)
+{
+	const struct process *p = find_process(sym, pid);
+	uint64_t lookup = address - (is_return_address && address ? 1 : 0);
+	const struct range *range;
+
+	*out = (struct frame){.return_address = is_return_address};
+	if (!p)
+		return -ESRCH;
+	range = find_range(p, lookup);
+	if (!range)
+		return -ENOENT;
+	out->executable_mapping = true;
+	if (!range->module) {
+		out->module = range->label;
+		out->file_vaddr_offset = address - range->start;
+		return 0;
+	}
+	out->module = range->module->name;
+	out->path = range->label ? NULL : range->module->path;
+	memcpy(out->build_id, range->module->build_id, sizeof(out->build_id));
+	name_function(range, lookup, address, out);
+	return 0;
+}

@@ -44,7 +44,7 @@ SKELETON  := $(OUTPUT)/perftrace.skel.h
 LIBRARY   := $(OUTPUT)/libperftrace.a
 
 .PHONY: all
-all: $(LIBRARY)
+all: $(SKELETON) $(LIBRARY)
 
 $(OUTPUT)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)

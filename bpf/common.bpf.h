@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What every program does first: is this ours, is the trace on, count it, where does it go. */
+#ifndef PERFTRACE_COMMON_BPF_H
+#define PERFTRACE_COMMON_BPF_H
+
+#include "maps.bpf.h"
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+extern const volatile struct config config;
+
+/*
+ * 0 until every link exists and again before the first one goes: programs are inert while the
+ * trace is half attached, so that no return is seen without its entry.
+ */
+extern volatile __u32 gate;
+
+/* 1: heap probes need no link per process, a child is ready when it is born. */
+extern volatile __u32 born_ready;
+
+/* The number of the last address space. */
+extern volatile __u64 last_space;
+
+/* Added to atomically from both sides: user space takes off what died with its process. */
+extern struct heap_gauge gauge;
+
+/*
+ * Functions with loops or many branches are global: the verifier then checks each once for any
+ * argument, instead of once per caller and state. Pointers may be NULL to it.
+ */
+#define GLOBAL __attribute__((noinline))
+
+static __always_inline void count(enum counter which, __u64 n)
+{
+	__u32 zero = 0;
+	struct counter_block *block = bpf_map_lookup_elem(&counters, &zero);
+
+	if (block)
+		__sync_fetch_and_add(&block->value[which], n);
+}
+
+/* Links filter by process already; children of a filtered process still arrive here. */
+static __always_inline struct target *find_target(__u32 tgid)
+{
+	return bpf_map_lookup_elem(&targets, &tgid);
+}
+
+static __always_inline int is_target(__u32 tgid)
+{
+	return find_target(tgid) != NULL;
+}
+
+static __always_inline __u32 current_tgid(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/*
+ * Resident bytes by the kernel's own counters, without their per-CPU remainders: cheap, and off
+ * by at most batch x CPUs pages each (user/model/memory.h carries the bound).
+ */
+static __always_inline __u64 rss_bytes(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	__s64 pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
+		      mm->rss_stat[3].count /* shared memory */;
+
+	return pages > 0 ? (__u64)pages * config.page_size : 0;
+}
+
+/* Waking the reader costs 9 us, so it polls; it is only woken when the ring fills up. */
+static __always_inline __u64 ring_flags(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= config.wakeup_bytes ?
+		       BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* What all programs of the object share: licence, switches, the gate. */
+#include "common.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct config config = {};
+volatile __u32 gate = 0;
+volatile __u32 born_ready = 0;
+volatile __u64 last_space = 0;
+struct heap_gauge gauge = {};

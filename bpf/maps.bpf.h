@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Every map on one page. Sizes marked [user] are set before load (user/session/load.c). Nothing
+ * here evicts: a full map loses the new entry, and the named counter says so.
+ */
+#ifndef PERFTRACE_MAPS_BPF_H
+#define PERFTRACE_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi/config.h"
+#include "abi/counters.h"
+#include "abi/heap.h"
+#include "abi/records.h"
+#include "abi/spans.h"
+
+#define MAP __weak SEC(".maps")
+
+/* Finished spans, marks, life. [user] size; full -> RING_*_LOST. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24);
+} ring MAP;
+
+/* tgid -> every traced process. Full -> TARGETS_FULL, the child is not followed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct target);
+} targets MAP;
+
+/* abi/counters.h. Per CPU, yet added to atomically: uprobe programs can be preempted. */
+struct counter_block {
+	__u64 value[COUNTER_COUNT];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counter_block);
+} counters MAP;
+
+/* ---- heap ---- */
+
+/* Blocks alive. [user] size; full -> HEAP_LIVE_FULL. Not preallocated: memory follows use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct live_key);
+	__type(value, struct live_block);
+} live MAP;
+
+/* Call sites. [user] size; full -> HEAP_SITES_FULL, the block is tracked without a site. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u64);
+	__type(value, struct heap_site);
+} sites MAP;
+
+/* The allocator call a thread is in. Dies with its thread; no memory -> HEAP_NO_STATE. */
+struct heap_thread {
+	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
+	__u64 size;
+	__u64 alignment;
+	__u64 out; /* posix_memalign: where the block's address will be stored */
+	__u64 old_address; /* realloc: the block handed in, 0 = none */
+	__u32 function;    /* enum heap_function */
+	__u32 old_known;   /* realloc: the block was in the live set, `old` holds it */
+	struct live_block old;
+	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
+	__u64 site_key;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct heap_thread);
+} heap_threads MAP;
+
+/* ---- spans ---- */
+
+/* Probe sites, indexed by BPF cookie. [user] size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct span_site);
+} span_sites MAP;
+
+/* Span pairs, indexed by span_site.pair. [user] size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct span_pair);
+} span_pairs MAP;
+
+/* hash -> text of names given by the program. Full -> SPAN_NAMES_FULL, the name is unknown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 14);
+	__type(key, __u64);
+	__type(value, struct span_name);
+} span_names MAP;
+
+/* An open span carries its record, so that ending it copies nothing. */
+struct open_span {
+	__u64 sp; /* stack pointer at its start */
+	__u64 start_rss;
+	struct span_record record;
+};
+
+#define SPAN_REGS       32 /* words: a power of two is easy to bound */
+#define SPAN_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
+
+/* Open spans of a thread. Dies with it; no memory -> SPAN_NO_STATE. */
+struct span_thread {
+	__u64 serial;     /* of the last span started */
+	__u32 depth;      /* used entries of `open` */
+	__u32 overflow;   /* starts beyond the last entry whose ends are still to come */
+	__u32 unscoped_used; /* bit mask over `unscoped` */
+	__u32 pad;
+	__u64 regs[SPAN_REGS]; /* the probe's struct pt_regs: indexable, unlike the context */
+	struct open_span open[SPAN_DEPTH_MAX];
+	struct open_span unscoped[SPAN_UNSCOPED_MAX];
+	struct mark_record mark; /* scratch */
+	struct span_name name;   /* scratch */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct span_thread);
+} span_threads MAP;
+
+#endif

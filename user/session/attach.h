@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A plan put into effect: which links exist for which process, and taking them away again.
+ *
+ * Probes in shared libraries are linked once per process with a process filter: a bystander that
+ * maps the same library must not pay. Probes in the service's own executable are linked once for
+ * all if every process running it is a target, so that forked children are seen from their first
+ * instruction; a link per process is the fallback.
+ */
+#ifndef PERFTRACE_SESSION_ATTACH_H
+#define PERFTRACE_SESSION_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "probe/plan.h"
+#include "session/kernel.h"
+#include "target/maps.h"
+
+struct attachment;
+
+/* Borrows both; NULL when out of memory. */
+struct attachment *attachment__new(struct plan *plan, const struct kernel *kernel);
+/* Detaches what is still attached. */
+void attachment__free(struct attachment *a);
+
+/* Links the probes of the executables for all their processes at once. */
+int attachment__add_executables(struct attachment *a, struct error *err);
+/* Links the rest for one process. -ESRCH: it is gone. */
+int attachment__add_process(struct attachment *a, const struct process *process,
+			    const struct maps *maps, struct error *err);
+/* Does a process need links of its own (else a child is covered from its birth)? */
+bool attachment__is_per_process(const struct attachment *a);
+/* Drops the links of a process that is gone, in the background: it takes milliseconds each. */
+void attachment__remove_process(struct attachment *a, pid_t pid);
+/* Drops all links; returns when the kernel has taken the last probe out. */
+void attachment__detach(struct attachment *a);
+
+#endif

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "session/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/config.h"
+#include "base/notice.h"
+#include "base/vec.h"
+#include "perftrace.skel.h"
+#include "probe/link.h"
+
+#define BATCH 4096
+
+struct kernel {
+	struct perftrace_bpf *skel;
+	struct ring_buffer *ring;
+	struct bpf_link *life[3], *close_open, *list_open;
+	kernel_record_fn reader;
+	void *reader_arg;
+};
+
+/* libbpf's own words are for -v; the verifier's log is long, its last lines say it. */
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[512];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	notice(NOTICE_DETAIL, "%s", line);
+	return 0;
+}
+
+static int resize(struct bpf_map *map, size_t entries)
+{
+	return bpf_map__set_max_entries(map, entries ? entries : 1);
+}
+
+static int configure(struct kernel *k, const struct kernel_options *o)
+{
+	struct perftrace_bpf *skel = k->skel;
+	int ret;
+
+	skel->rodata->config = (struct config){
+		.page_size = sysconf(_SC_PAGESIZE),
+		.follow_children = o->follow_children,
+		.wakeup_bytes = o->ring_bytes / 4,
+		.stack_depth = STACK_DEPTH_MAX,
+	};
+	bpf_program__set_expected_attach_type(skel->progs.heap_probe, ATTACH_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(skel->progs.span_probe, ATTACH_UPROBE_MULTI);
+	bpf_program__set_autoload(skel->progs.heap_probe, o->heap);
+	bpf_program__set_autoload(skel->progs.span_probe, o->spans);
+	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans);
+	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans);
+	ret = resize(skel->maps.ring, o->ring_bytes);
+	/* A hash map's buckets are allocated at once, so what is not used is kept small. */
+	if (!ret)
+		ret = resize(skel->maps.live, o->heap ? o->live_max : 1);
+	if (!ret)
+		ret = resize(skel->maps.sites, o->heap ? 1 << 16 : 1);
+	if (!ret)
+		ret = resize(skel->maps.span_sites, o->n_sites);
+	if (!ret)
+		ret = resize(skel->maps.span_pairs, o->n_pairs);
+	return ret;
+}
+
+static int fill_tables(struct kernel *k, const struct kernel_options *o)
+{
+	int sites = bpf_map__fd(k->skel->maps.span_sites);
+	int pairs = bpf_map__fd(k->skel->maps.span_pairs);
+
+	for (uint32_t i = 0; i < o->n_sites; i++) {
+		if (bpf_map_update_elem(sites, &i, &o->sites[i], BPF_ANY))
+			return -errno;
+	}
+	for (uint32_t i = 0; i < o->n_pairs; i++) {
+		if (bpf_map_update_elem(pairs, &i, &o->pairs[i], BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static int explain_load(int ret, struct error *err)
+{
+	if (ret == -EPERM)
+		return error_set(err, EXIT_UNSUPPORTED, ret,
+				 "cannot load BPF programs: not permitted. Run it with sudo.");
+	if (ret == -ENOMEM)
+		return error_set(err, EXIT_FAILED, ret,
+				 "cannot load BPF programs: not enough memory. Lower --max-live or "
+				 "--ring.");
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return error_set(err, EXIT_UNSUPPORTED, ret,
+				 "kernel type information is missing (CONFIG_DEBUG_INFO_BTF): "
+				 "perftrace needs it");
+	return error_set(err, EXIT_UNSUPPORTED, ret,
+			 "cannot load BPF programs: %s. perftrace needs Linux 6.13 or newer; -v "
+			 "shows what the kernel said.", strerror(-ret));
+}
+
+int kernel__load(const struct kernel_options *options, struct kernel **out, struct error *err)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int ret;
+
+	if (!k)
+		return -ENOMEM;
+	libbpf_set_print(print_libbpf);
+	k->skel = perftrace_bpf__open();
+	ret = k->skel ? configure(k, options) : -errno;
+	if (!ret)
+		ret = perftrace_bpf__load(k->skel);
+	if (!ret)
+		ret = fill_tables(k, options);
+	/* Loading parsed the kernel's type information: tens of MB, needed no more. */
+	malloc_trim(0);
+	if (ret) {
+		kernel__free(k);
+		return explain_load(ret, err);
+	}
+	*out = k;
+	return 0;
+}
+
+void kernel__free(struct kernel *k)
+{
+	if (!k)
+		return;
+	bpf_link__destroy(k->close_open);
+	bpf_link__destroy(k->list_open);
+	for (size_t i = 0; i < sizeof(k->life) / sizeof(k->life[0]); i++)
+		bpf_link__destroy(k->life[i]);
+	ring_buffer__free(k->ring);
+	perftrace_bpf__destroy(k->skel);
+	free(k);
+}
+
+int kernel__attach_life(struct kernel *k, struct error *err)
+{
+	struct bpf_program *programs[] = {k->skel->progs.life_fork, k->skel->progs.life_exec,
+					  k->skel->progs.life_exit};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		k->life[i] = bpf_program__attach(programs[i]);
+		if (!k->life[i])
+			return error_set(err, EXIT_UNSUPPORTED, -errno,
+					 "cannot watch forks and exits: %s", strerror(errno));
+	}
+	if (!bpf_program__autoload(k->skel->progs.close_open_spans))
+		return 0;
+	k->close_open = bpf_program__attach_iter(k->skel->progs.close_open_spans, NULL);
+	k->list_open = bpf_program__attach_iter(k->skel->progs.list_open_spans, NULL);
+	if (!k->close_open || !k->list_open)
+		return error_set(err, EXIT_UNSUPPORTED, -errno,
+				 "cannot attach the task iterator: %s", strerror(errno));
+	return 0;
+}
+
+int kernel__heap_prog(const struct kernel *k)
+{
+	return bpf_program__fd(k->skel->progs.heap_probe);
+}
+
+int kernel__span_prog(const struct kernel *k)
+{
+	return bpf_program__fd(k->skel->progs.span_probe);
+}
+
+void kernel__set_gate(struct kernel *k, bool open)
+{
+	__atomic_store_n(&k->skel->bss->gate, open, __ATOMIC_SEQ_CST);
+}
+
+int kernel__add_target(struct kernel *k, uint32_t tgid)
+{
+	uint64_t space = __atomic_add_fetch(&k->skel->bss->last_space, 1, __ATOMIC_SEQ_CST);
+	struct target target = {.space = space, .layout = space};
+
+	if (!bpf_map_update_elem(bpf_map__fd(k->skel->maps.targets), &tgid, &target, BPF_NOEXIST) ||
+	    errno == EEXIST)
+		return 0;
+	return -errno;
+}
+
+int kernel__set_heap_ready(struct kernel *k, uint32_t tgid)
+{
+	int fd = bpf_map__fd(k->skel->maps.targets);
+	struct target target;
+
+	if (bpf_map_lookup_elem(fd, &tgid, &target))
+		return -errno;
+	target.heap_ready = 1;
+	return bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST) ? -errno : 0;
+}
+
+void kernel__set_born_ready(struct kernel *k, bool ready)
+{
+	__atomic_store_n(&k->skel->bss->born_ready, ready, __ATOMIC_SEQ_CST);
+}
+
+int kernel__remove_target(struct kernel *k, uint32_t tgid)
+{
+	return bpf_map_delete_elem(bpf_map__fd(k->skel->maps.targets), &tgid) ? -errno : 0;
+}
+
+static int on_record(void *ctx, void *data, size_t size)
+{
+	struct kernel *k = ctx;
+
+	k->reader(k->reader_arg, data, size);
+	return 0;
+}
+
+int kernel__set_reader(struct kernel *k, kernel_record_fn fn, void *arg)
+{
+	k->reader = fn;
+	k->reader_arg = arg;
+	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_record, k, NULL);
+	return k->ring ? 0 : -errno;
+}
+
+int kernel__ring_fd(const struct kernel *k)
+{
+	return ring_buffer__epoll_fd(k->ring);
+}
+
+int kernel__drain(struct kernel *k)
+{
+	return ring_buffer__consume(k->ring);
+}
+
+/* Reads an iterator to its end; whatever it writes are whole span records. */
+static int read_iterator(struct bpf_link *link, kernel_record_fn fn, void *arg)
+{
+	struct span_record records[64];
+	size_t have = 0;
+	ssize_t n;
+	int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -EINVAL;
+
+	if (fd < 0)
+		return fd;
+	while ((n = read(fd, (char *)records + have, sizeof(records) - have)) > 0) {
+		size_t whole = (have + n) / sizeof(records[0]);
+
+		for (size_t i = 0; i < whole && fn; i++)
+			fn(arg, &records[i], sizeof(records[i]));
+		have = have + n - whole * sizeof(records[0]);
+		memmove(records, &records[whole], have);
+	}
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+int kernel__close_open_spans(struct kernel *k)
+{
+	return k->close_open ? read_iterator(k->close_open, NULL, NULL) : 0;
+}
+
+int kernel__list_open_spans(struct kernel *k, kernel_record_fn fn, void *arg)
+{
+	return k->list_open ? read_iterator(k->list_open, fn, arg) : 0;
+}
+
+int kernel__counters(const struct kernel *k, uint64_t values[COUNTER_COUNT])
+{
+	int cpus = libbpf_num_possible_cpus(), ret = 0;
+	uint64_t(*per_cpu)[COUNTER_COUNT];
+	uint32_t zero = 0;
+
+	memset(values, 0, COUNTER_COUNT * sizeof(*values));
+	if (cpus < 0)
+		return cpus;
+	per_cpu = calloc(cpus, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.counters), &zero, per_cpu))
+		ret = -errno;
+	for (int cpu = 0; !ret && cpu < cpus; cpu++) {
+		for (size_t c = 0; c < COUNTER_COUNT; c++)
+			values[c] += per_cpu[cpu][c];
+	}
+	free(per_cpu);
+	return ret;
+}
+
+void kernel__gauge(const struct kernel *k, struct heap_gauge *g)
+{
+	*g = k->skel->bss->gauge;
+}
+
+int kernel__span_name(const struct kernel *k, uint64_t hash, struct span_name *name)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.span_names), &hash, name) ? -errno : 0;
+}
+
+/*
+ * Walks a hash map in batches. A bucket with more entries than fit answers ENOSPC: then the batch
+ * grows. `fn` sees each entry of a quiet map exactly once; of a map in use, what was there.
+ */
+static int for_each_entry(int fd, size_t key_size, size_t value_size,
+			  int (*fn)(void *arg, const void *key, const void *value), void *arg)
+{
+	size_t capacity = BATCH;
+	char *keys = malloc(capacity * key_size), *values = malloc(capacity * value_size);
+	uint32_t position = 0;
+	bool first = true;
+	int ret = keys && values ? 0 : -ENOMEM;
+
+	while (!ret) {
+		uint32_t n = capacity, next;
+		int err = bpf_map_lookup_batch(fd, first ? NULL : &position, &next, keys, values,
+					       &n, NULL) ? errno : 0;
+
+		if (err == ENOSPC) {
+			capacity *= 2;
+			free(keys);
+			free(values);
+			keys = malloc(capacity * key_size);
+			values = malloc(capacity * value_size);
+			ret = keys && values ? 0 : -ENOMEM;
+			continue;
+		}
+		if (err && err != ENOENT) {
+			ret = -err;
+			break;
+		}
+		for (uint32_t i = 0; i < n && !ret; i++)
+			ret = fn(arg, keys + i * key_size, values + i * value_size);
+		if (err == ENOENT)
+			break;
+		position = next;
+		first = false;
+	}
+	free(keys);
+	free(values);
+	return ret;
+}
+
+struct site_visit {
+	kernel_site_fn fn;
+	void *arg;
+};
+
+static int visit_site(void *arg, const void *key, const void *value)
+{
+	struct site_visit *visit = arg;
+	uint64_t hash;
+
+	memcpy(&hash, key, sizeof(hash));
+	return visit->fn(visit->arg, hash, value);
+}
+
+int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg)
+{
+	struct site_visit visit = {fn, arg};
+
+	return for_each_entry(bpf_map__fd(k->skel->maps.sites), sizeof(uint64_t),
+			      sizeof(struct heap_site), visit_site, &visit);
+}
+
+struct live_visit {
+	kernel_live_fn fn;
+	void *arg;
+	uint64_t space; /* 0 = all */
+	VEC(struct live_key) doomed;
+	uint64_t doomed_bytes;
+};
+
+static int visit_live(void *arg, const void *key, const void *value)
+{
+	struct live_visit *visit = arg;
+	const struct live_key *k = key;
+	const struct live_block *block = value;
+	struct live_key *slot;
+
+	if (!visit->space)
+		return visit->fn(visit->arg, key, value);
+	if (k->space != visit->space)
+		return 0;
+	slot = vec_push(&visit->doomed);
+	if (!slot)
+		return -ENOMEM;
+	*slot = *k;
+	visit->doomed_bytes += block->size;
+	return visit->fn ? visit->fn(visit->arg, key, value) : 0;
+}
+
+int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg)
+{
+	struct live_visit visit = {.fn = fn, .arg = arg};
+
+	return for_each_entry(bpf_map__fd(k->skel->maps.live), sizeof(struct live_key),
+			      sizeof(struct live_block), visit_live, &visit);
+}
+
+int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void *arg)
+{
+	int fd = bpf_map__fd(k->skel->maps.live);
+	struct live_visit visit = {.fn = fn, .arg = arg, .space = space};
+	int ret = for_each_entry(fd, sizeof(struct live_key), sizeof(struct live_block), visit_live,
+				 &visit);
+	struct heap_gauge *gauge = &k->skel->bss->gauge;
+	struct live_key *key;
+
+	vec_for_each(&visit.doomed, key)
+		bpf_map_delete_elem(fd, key);
+	__atomic_fetch_sub(&gauge->live_blocks, visit.doomed.len, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&gauge->live_bytes, visit.doomed_bytes, __ATOMIC_SEQ_CST);
+	vec_free(&visit.doomed);
+	return ret;
+}

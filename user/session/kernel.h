@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel side as user space sees it: the loaded BPF object, its maps and its gate. The only
+ * file that knows the generated skeleton is kernel.c.
+ */
+#ifndef PERFTRACE_SESSION_KERNEL_H
+#define PERFTRACE_SESSION_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/counters.h"
+#include "abi/heap.h"
+#include "abi/spans.h"
+#include "base/error.h"
+
+struct kernel;
+
+struct kernel_options {
+	bool heap, spans;
+	bool follow_children;
+	size_t ring_bytes;  /* a power of two of at least a page */
+	size_t live_max;    /* blocks alive at once */
+	const struct span_site *sites;
+	size_t n_sites;
+	const struct span_pair *pairs;
+	size_t n_pairs;
+};
+
+/* Loads the programs that the options need; nothing is attached yet. */
+int kernel__load(const struct kernel_options *options, struct kernel **out, struct error *err);
+void kernel__free(struct kernel *k);
+
+/* Attaches fork/exec/exit notices. */
+int kernel__attach_life(struct kernel *k, struct error *err);
+int kernel__heap_prog(const struct kernel *k);
+int kernel__span_prog(const struct kernel *k);
+
+/* Until it is opened no program does anything, see bpf/common.bpf.h. */
+void kernel__set_gate(struct kernel *k, bool open);
+/* Makes a process a target; one that a fork notice has made one already stays as it is. */
+int kernel__add_target(struct kernel *k, uint32_t tgid);
+/* All heap probes of this target are linked now. -ENOENT: it is gone. */
+int kernel__set_heap_ready(struct kernel *k, uint32_t tgid);
+/* Children have all their probes when they are born. */
+void kernel__set_born_ready(struct kernel *k, bool ready);
+int kernel__remove_target(struct kernel *k, uint32_t tgid);
+
+typedef void (*kernel_record_fn)(void *arg, const void *record, size_t len);
+/* Who receives the ring's records; once. */
+int kernel__set_reader(struct kernel *k, kernel_record_fn fn, void *arg);
+/* Becomes readable when the ring fills up or a life record waits. */
+int kernel__ring_fd(const struct kernel *k);
+/* Hands over everything that waits. Returns the number of records or a negative errno. */
+int kernel__drain(struct kernel *k);
+/* Calls fn for every scoped span that is open in a target's thread, outermost first per thread. */
+int kernel__list_open_spans(struct kernel *k, kernel_record_fn fn, void *arg);
+/* Makes the open spans of all targets into unfinished records in the ring. */
+int kernel__close_open_spans(struct kernel *k);
+
+/* The counters summed over all CPUs. */
+int kernel__counters(const struct kernel *k, uint64_t values[COUNTER_COUNT]);
+void kernel__gauge(const struct kernel *k, struct heap_gauge *g);
+/* Text of a name by its hash; -ENOENT. */
+int kernel__span_name(const struct kernel *k, uint64_t hash, struct span_name *name);
+
+/* Calls fn for every entry, in batches; stops at the first non-zero answer and returns it. */
+typedef int (*kernel_site_fn)(void *arg, uint64_t key, const struct heap_site *site);
+int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg);
+typedef int (*kernel_live_fn)(void *arg, const struct live_key *key,
+			      const struct live_block *block);
+int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg);
+/* Deletes the blocks of an address space that is gone. */
+int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void *arg);
+
+#endif

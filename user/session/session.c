@@ -1,0 +1,655 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "session/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/notice.h"
+#include "model/names.h"
+#include "session/attach.h"
+#include "session/family.h"
+#include "session/heap_facts.h"
+#include "session/intake.h"
+#include "session/kernel.h"
+#include "stack/symbolize.h"
+
+#define LOOK_MS        50 /* how often the ring is looked at; `tail -f` feels immediate */
+#define SAMPLE_NS      (NSEC_PER_SEC / 4)
+#define SYMBOLS_NS     (2 * NSEC_PER_SEC)
+#define NAMES_MAX      65536
+#define RING_PAUSE_US  2000
+#define SETTLE_US      2000 /* programs that passed the gate before it closed are done by then */
+
+struct session {
+	struct session_options options;
+	struct session_observer observer;
+	VEC(struct process) roots;
+	VEC(struct process) children; /* that lived at the attach */
+	bool follow;
+	struct plan plan;
+	struct kernel *kernel;
+	struct attachment *attachment;
+	struct symbolizer *symbolizer;
+	struct family *family;
+	struct intake *intake;
+	struct names *names;
+	struct memory_timeline memory;
+	struct clock_offset clock;
+	struct rusage usage_at_begin;
+	uint64_t begin_ns, attach_took_ns;
+	uint64_t next_sample_ns, next_tick_ns, next_symbols_ns;
+	bool attached, finished;
+};
+
+/* ---- who and what ---- */
+
+static int open_roots(struct session *s, struct error *err)
+{
+	pid_t *pid;
+
+	vec_for_each(&s->options.pids, pid) {
+		struct process *p = vec_push(&s->roots);
+		int ret = p ? process__open(*pid, p, err) : -ENOMEM;
+
+		if (ret) {
+			if (p)
+				s->roots.len--;
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static bool is_root(const struct session *s, pid_t pid)
+{
+	const struct process *p;
+
+	vec_for_each(&s->roots, p) {
+		if (p->pid == pid)
+			return true;
+	}
+	return false;
+}
+
+/* Living children of the roots, as far as they are followed. */
+static int find_children(const struct session *s, pid_list *pids)
+{
+	struct process *root;
+	int ret = 0;
+
+	vec_for_each(&s->roots, root) {
+		if (!ret && s->options.follow == FOLLOW_ON)
+			ret = process__descendants(root->pid, pids);
+		else if (!ret && s->options.follow == FOLLOW_AUTO)
+			ret = process__siblings_in_trade(root, pids);
+	}
+	return ret;
+}
+
+static bool is_child(const struct session *s, pid_t pid)
+{
+	const struct process *p;
+
+	vec_for_each(&s->children, p) {
+		if (p->pid == pid)
+			return true;
+	}
+	return false;
+}
+
+/* Opens the children among `pids` that are not known yet. */
+static int adopt(struct session *s, const pid_list *pids)
+{
+	pid_t *pid;
+
+	vec_for_each(pids, pid) {
+		struct process *p;
+
+		if (is_root(s, *pid) || is_child(s, *pid) || *pid == getpid())
+			continue;
+		p = vec_push(&s->children);
+		if (!p)
+			return -ENOMEM;
+		if (process__open(*pid, p, NULL))
+			s->children.len--; /* gone, or of a kind we cannot trace */
+	}
+	return 0;
+}
+
+/* Children that already live are traced, too, if children are followed at all. */
+static int open_children(struct session *s)
+{
+	pid_list pids = {0};
+	int ret = find_children(s, &pids);
+
+	s->follow = s->options.follow == FOLLOW_ON ||
+		    (s->options.follow == FOLLOW_AUTO && pids.len);
+	if (!ret)
+		ret = adopt(s, &pids);
+	vec_free(&pids);
+	return ret;
+}
+
+static int plan_process(struct session *s, const struct process *p, struct error *err)
+{
+	struct plan_options options = {
+		.heap = s->options.heap,
+		.spans = s->options.spans,
+		.rules = s->options.rules,
+	};
+	struct maps maps = {0};
+	int ret = maps__load(p->pid, &maps);
+
+	if (ret == -EACCES || ret == -EPERM)
+		error_set(err, EXIT_UNSUPPORTED, ret,
+			  "cannot read the memory map of %d: not permitted. Run it with sudo.",
+			  p->pid);
+	if (!ret && !maps.list.len)
+		ret = -ESRCH;
+	if (!ret)
+		ret = plan__add_process(&s->plan, p, &maps, &options, err);
+	maps__free(&maps);
+	return ret;
+}
+
+static int vanished(const struct session *s, int ret, struct error *err)
+{
+	const struct process *root = session__root(s);
+
+	return error_set(err, EXIT_NO_TARGET, ret, "process %d (%s) exited before it could be traced",
+			 root->pid, root->comm);
+}
+
+static int plan_all(struct session *s, struct error *err)
+{
+	const struct process *p;
+	int ret = 0;
+
+	vec_for_each(&s->roots, p) {
+		ret = plan_process(s, p, err);
+		if (ret == -ESRCH)
+			return vanished(s, ret, err);
+		if (ret)
+			return error_set(err, EXIT_FAILED, ret, "cannot read %d: %s", p->pid,
+					 strerror(-ret));
+	}
+	vec_for_each(&s->children, p) {
+		ret = plan_process(s, p, NULL);
+		if (ret == -ENOMEM)
+			return ret;
+	}
+	return 0;
+}
+
+int session__new(const struct session_options *options, const struct session_observer *observer,
+		 struct session **out, struct error *err)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	pid_t *pid;
+	int ret = s ? 0 : -ENOMEM;
+
+	if (ret)
+		return ret;
+	s->options = *options;
+	memset(&s->options.pids, 0, sizeof(s->options.pids));
+	s->observer = *observer;
+	vec_for_each(&options->pids, pid) {
+		pid_t *slot = vec_push(&s->options.pids);
+
+		if (slot)
+			*slot = *pid;
+	}
+	clock_offset_refresh(&s->clock, 0);
+	ret = open_roots(s, err);
+	if (!ret)
+		ret = open_children(s);
+	if (!ret)
+		ret = plan_all(s, err);
+	if (ret) {
+		session__free(s);
+		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));
+	}
+	*out = s;
+	return 0;
+}
+
+/* ---- attach ---- */
+
+static void on_span(void *arg, const struct span *span)
+{
+	struct session *s = arg;
+
+	if (s->observer.span)
+		s->observer.span(s->observer.arg, span);
+}
+
+static void on_mark(void *arg, const struct mark *mark)
+{
+	struct session *s = arg;
+
+	if (s->observer.mark)
+		s->observer.mark(s->observer.arg, mark);
+}
+
+static void on_life(void *arg, const struct life_record *record)
+{
+	struct session *s = arg;
+
+	family__on_life(s->family, record);
+}
+
+static int build_rooms(struct session *s, struct error *err)
+{
+	struct intake_events events = {on_span, on_mark, on_life, s};
+	VEC(struct span_pair) pairs = {0};
+	const struct plan_pair *pair;
+	struct kernel_options options = {
+		.heap = s->options.heap && plan__count(&s->plan, PLAN_ALLOC),
+		.spans = s->options.spans && s->plan.sites.len,
+		.follow_children = s->follow,
+		.ring_bytes = s->options.ring_bytes,
+		.live_max = s->options.live_max,
+		.sites = s->plan.sites.data,
+		.n_sites = s->plan.sites.len,
+	};
+	int ret;
+
+	vec_for_each(&s->plan.pairs, pair) {
+		struct span_pair *slot = vec_push(&pairs);
+
+		if (!slot) {
+			vec_free(&pairs);
+			return -ENOMEM;
+		}
+		*slot = pair->abi;
+	}
+	options.pairs = pairs.data;
+	options.n_pairs = pairs.len;
+	ret = kernel__load(&options, &s->kernel, err);
+	vec_free(&pairs);
+	if (ret)
+		return ret;
+	s->names = names__new(NAMES_MAX);
+	s->symbolizer = symbolizer__new();
+	s->attachment = attachment__new(&s->plan, s->kernel);
+	if (!s->names || !s->symbolizer || !s->attachment)
+		return -ENOMEM;
+	s->family = family__new(s->kernel, s->attachment, s->symbolizer);
+	s->intake = intake__new(s->kernel, &s->plan, s->names, &events);
+	if (!s->family || !s->intake)
+		return -ENOMEM;
+	return kernel__set_reader(s->kernel, intake__record, s->intake);
+}
+
+/*
+ * An executable may be probed for all its processes only if all of them are ours: otherwise
+ * /usr/bin/python3 of somebody else would pay.
+ */
+static bool executables_are_ours(const struct session *s)
+{
+	const struct process *root;
+
+	vec_for_each(&s->roots, root) {
+		pid_list running = {0};
+		bool ours = process__find_by_executable(root, &running) == 0;
+		pid_t *pid;
+
+		vec_for_each(&running, pid)
+			ours &= is_root(s, *pid) || is_child(s, *pid);
+		vec_free(&running);
+		if (!ours)
+			return false;
+	}
+	return true;
+}
+
+static int link_all(struct session *s, struct error *err)
+{
+	const struct process *p;
+	int ret = kernel__attach_life(s->kernel, err);
+
+	if (ret)
+		return ret;
+	if (s->follow && executables_are_ours(s))
+		ret = attachment__add_executables(s->attachment, err);
+	kernel__set_born_ready(s->kernel, !attachment__is_per_process(s->attachment));
+	vec_for_each(&s->roots, p) {
+		if (!ret)
+			ret = family__add(s->family, p, err);
+	}
+	vec_for_each(&s->children, p) {
+		/* A child that has just gone is no reason to give up. */
+		if (!ret && family__add(s->family, p, NULL) == -ENOMEM)
+			ret = -ENOMEM;
+	}
+	return ret;
+}
+
+/* Children born between the first look and the open gate: no notice told of them. */
+static int adopt_latecomers(struct session *s)
+{
+	pid_list pids = {0};
+	size_t known = s->children.len;
+	int ret = s->follow ? find_children(s, &pids) : 0;
+
+	if (!ret)
+		ret = adopt(s, &pids);
+	vec_free(&pids);
+	for (size_t i = known; !ret && i < s->children.len; i++) {
+		if (family__add(s->family, &s->children.data[i], NULL) == -ENOMEM)
+			ret = -ENOMEM;
+	}
+	return ret;
+}
+
+static void sample_memory(struct session *s, uint64_t now);
+
+int session__attach(struct session *s, struct error *err)
+{
+	uint64_t before = clock_monotonic_ns();
+	int ret = build_rooms(s, err);
+
+	if (!ret)
+		ret = link_all(s, err);
+	if (!ret && !process__is_alive(session__root(s)))
+		ret = -ESRCH;
+	if (ret == -ESRCH)
+		return vanished(s, ret, err);
+	if (ret)
+		return error_set(err, EXIT_FAILED, ret, "cannot attach: %s", strerror(-ret));
+	getrusage(RUSAGE_SELF, &s->usage_at_begin);
+	kernel__set_gate(s->kernel, true);
+	s->begin_ns = clock_monotonic_ns();
+	s->attach_took_ns = s->begin_ns - before;
+	s->attached = true;
+	sample_memory(s, s->begin_ns);
+	return adopt_latecomers(s);
+}
+
+/* ---- run ---- */
+
+static void read_sample(const struct session *s, struct memory_sample *sample)
+{
+	struct process_memory m;
+
+	memset(sample, 0, sizeof(*sample));
+	sample->time_ns = clock_monotonic_ns();
+	if (process__memory(session__root(s)->pid, &m) || !process__is_same(session__root(s)))
+		return;
+	memory_sample__set(sample, MEMORY_RSS, m.resident_bytes);
+	memory_sample__set(sample, MEMORY_RESIDENT, m.resident_bytes);
+	memory_sample__set(sample, MEMORY_VIRTUAL, m.virtual_bytes);
+	memory_sample__set(sample, MEMORY_SHARED, m.shared_bytes);
+	memory_sample__set(sample, MEMORY_TEXT, m.text_bytes);
+	memory_sample__set(sample, MEMORY_DATA, m.data_bytes);
+	memory_sample__set(sample, MEMORY_STACK, m.stack_bytes);
+}
+
+static void sample_memory(struct session *s, uint64_t now)
+{
+	struct memory_sample sample;
+
+	read_sample(s, &sample);
+	memory_timeline__add(&s->memory, &sample);
+	s->next_sample_ns = now + SAMPLE_NS;
+	if (!s->next_tick_ns)
+		s->next_tick_ns = now + s->options.interval_ns;
+	if (s->options.interval_ns && now >= s->next_tick_ns) {
+		s->next_tick_ns += s->options.interval_ns;
+		if (s->next_tick_ns <= now) /* we were stopped for a while */
+			s->next_tick_ns = now + s->options.interval_ns;
+		if (s->observer.tick)
+			s->observer.tick(s->observer.arg, &sample);
+	}
+}
+
+static void look(struct session *s)
+{
+	uint64_t now;
+
+	kernel__drain(s->kernel);
+	now = clock_monotonic_ns();
+	if (now >= s->next_sample_ns || (s->options.interval_ns && now >= s->next_tick_ns))
+		sample_memory(s, now);
+	if (now >= s->next_symbols_ns) {
+		family__refresh_symbols(s->family);
+		s->next_symbols_ns = now + SYMBOLS_NS;
+	}
+	clock_offset_refresh(&s->clock, 10 * NSEC_PER_SEC);
+}
+
+static bool any_root_alive(const struct session *s)
+{
+	const struct process *p;
+
+	vec_for_each(&s->roots, p) {
+		if (process__is_alive(p))
+			return true;
+	}
+	return false;
+}
+
+static int wait_ms(const struct session *s, uint64_t deadline)
+{
+	uint64_t now = clock_monotonic_ns(), left;
+
+	if (!deadline || deadline > now + LOOK_MS * 1000000ULL)
+		return LOOK_MS;
+	left = deadline > now ? deadline - now : 0;
+	return (left + 999999) / 1000000;
+}
+
+enum session_end session__run(struct session *s, int stop_fd)
+{
+	uint64_t deadline = s->options.duration_ns ? s->begin_ns + s->options.duration_ns : 0;
+	struct pollfd fds[] = {
+		{.fd = stop_fd, .events = POLLIN},
+		{.fd = kernel__ring_fd(s->kernel), .events = POLLIN},
+		{.fd = session__root(s)->pidfd, .events = POLLIN},
+	};
+
+	s->next_symbols_ns = s->begin_ns + SYMBOLS_NS;
+	for (;;) {
+		poll(fds, sizeof(fds) / sizeof(fds[0]), wait_ms(s, deadline));
+		look(s);
+		/* The ring stays readable while records keep coming: no reason to spin. */
+		if (fds[1].revents)
+			usleep(RING_PAUSE_US);
+		if (s->observer.poll && s->observer.poll(s->observer.arg))
+			return SESSION_OBSERVER_ENDED;
+		if (fds[0].revents)
+			return SESSION_STOPPED;
+		if (fds[2].revents) {
+			if (!any_root_alive(s))
+				return SESSION_TARGET_GONE;
+			fds[2].fd = -1; /* others live on: asked for at every look */
+		}
+		if (fds[2].fd < 0 && !any_root_alive(s))
+			return SESSION_TARGET_GONE;
+		if (deadline && clock_monotonic_ns() >= deadline)
+			return SESSION_DURATION_OVER;
+	}
+}
+
+/* ---- finish ---- */
+
+static double cpu_seconds(const struct rusage *u)
+{
+	return u->ru_utime.tv_sec + u->ru_stime.tv_sec +
+	       (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
+}
+
+static void measure_self(const struct session *s, struct session_results *r)
+{
+	struct process_memory m;
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	r->tracer_cpu_percent = 100 * (cpu_seconds(&usage) - cpu_seconds(&s->usage_at_begin)) /
+				((r->end_ns - r->begin_ns) / 1e9);
+	if (!process__memory(getpid(), &m))
+		r->tracer_rss_bytes = m.resident_bytes;
+}
+
+struct live_sum {
+	uint64_t blocks, bytes;
+};
+
+static int sum_live(void *arg, const struct live_key *key, const struct live_block *block)
+{
+	struct live_sum *sum = arg;
+
+	sum->blocks++;
+	sum->bytes += block->size;
+	return 0;
+}
+
+static void settle_books(struct session *s, struct session_results *r)
+{
+	const struct family_facts *family = family__facts(s->family);
+	struct ledger_input input = {
+		.heap_traced = r->heap.traced,
+		.gone_blocks = family->gone_blocks,
+		.gone_bytes = family->gone_bytes,
+		.children_followed = family->followed,
+		.children_never_linked = family->never_linked,
+		.gap_ns_total = family->gap_ns_total,
+		.gap_ns_max = family->gap_ns_max,
+	};
+	struct live_sum live = {0};
+	struct heap_gauge gauge;
+
+	if (kernel__counters(s->kernel, input.counters))
+		notice(NOTICE_WARNING, "the kernel's counters could not be read");
+	if (r->heap.traced && kernel__for_each_live(s->kernel, sum_live, &live))
+		notice(NOTICE_WARNING, "the live set could not be read completely");
+	kernel__gauge(s->kernel, &gauge);
+	input.live_blocks = live.blocks;
+	input.live_bytes = live.bytes;
+	input.in_flight_blocks = gauge.in_realloc;
+	ledger__settle(&r->ledger, &input);
+	r->probe_hits = input.counters[COUNTER_PROBE_HITS];
+	r->execs = family->execs;
+	r->target_exited = family->root_exited;
+	r->target_exit_code = family->root_exit_code;
+	r->malformed_records = intake__malformed(s->intake);
+}
+
+void session__finish(struct session *s, struct session_results *r)
+{
+	uint64_t before;
+
+	memset(r, 0, sizeof(*r));
+	r->begin_ns = s->begin_ns;
+	if (!s->attached)
+		return;
+	s->finished = true;
+	kernel__set_gate(s->kernel, false);
+	r->end_ns = clock_monotonic_ns();
+	sample_memory(s, r->end_ns);
+	usleep(SETTLE_US);
+	family__refresh_symbols(s->family);
+	before = clock_monotonic_ns();
+	attachment__detach(s->attachment);
+	r->detach_ns = clock_monotonic_ns() - before;
+	kernel__close_open_spans(s->kernel);
+	kernel__drain(s->kernel);
+	if (session__heap_now(s, &r->heap))
+		notice(NOTICE_WARNING, "the heap's books could not be read");
+	r->heap.taken_ns = r->end_ns;
+	memory_timeline__growth(&s->memory, &r->growth);
+	settle_books(s, r);
+	measure_self(s, r);
+}
+
+void session__free(struct session *s)
+{
+	struct process *p;
+
+	if (!s)
+		return;
+	if (s->kernel && !s->finished)
+		kernel__set_gate(s->kernel, false);
+	attachment__free(s->attachment);
+	intake__free(s->intake);
+	family__free(s->family);
+	kernel__free(s->kernel);
+	symbolizer__free(s->symbolizer);
+	names__free(s->names);
+	plan__free(&s->plan);
+	vec_for_each(&s->roots, p)
+		process__close(p);
+	vec_for_each(&s->children, p)
+		process__close(p);
+	vec_free(&s->roots);
+	vec_free(&s->children);
+	vec_free(&s->options.pids);
+	free(s);
+}
+
+/* ---- questions ---- */
+
+const struct process *session__root(const struct session *s)
+{
+	return &s->roots.data[0];
+}
+
+size_t session__root_count(const struct session *s)
+{
+	return s->roots.len;
+}
+
+const struct plan *session__plan(const struct session *s)
+{
+	return &s->plan;
+}
+
+const char *session__allocator(const struct session *s)
+{
+	const struct plan_allocator *a = plan__allocator(&s->plan, session__root(s));
+
+	return a && a->found ? a->label : NULL;
+}
+
+size_t session__open_spans(struct session *s, uint32_t pid, uint32_t tid, struct span *open,
+			   size_t capacity)
+{
+	return intake__open_spans(s->intake, pid, tid, open, capacity);
+}
+
+bool session__follows(const struct session *s)
+{
+	return s->follow;
+}
+
+size_t session__process_count(const struct session *s)
+{
+	return s->roots.len + s->children.len;
+}
+
+int session__heap_now(struct session *s, struct heap_snapshot *heap)
+{
+	heap->traced = s->options.heap && session__allocator(s);
+	heap->begin_ns = s->begin_ns;
+	heap->taken_ns = clock_monotonic_ns();
+	heap->age_ns = s->options.age_ns;
+	if (!heap->traced)
+		return 0;
+	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);
+}
+
+const struct clock_offset *session__clock(struct session *s)
+{
+	return &s->clock;
+}
+
+uint64_t session__attached_ns(const struct session *s)
+{
+	return s->attach_took_ns;
+}

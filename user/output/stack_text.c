@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "output/stack_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "insight/candidates.h"
+#include "output/utf8.h"
+#include "output/vis.h"
+
+#define ELLIPSIS "\xe2\x80\xa6"
+
+static const char *file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+void stack_text__place(struct strbuf *out, const struct heap_frame *f)
+{
+	if (f->file) {
+		vis(out, file_name(f->file), VIS_NAME_MAX);
+		if (f->line)
+			strbuf_printf(out, ":%" PRIu32, f->line);
+		return;
+	}
+	if (f->module) {
+		vis(out, file_name(f->module), VIS_NAME_MAX);
+		strbuf_putc(out, '+');
+	}
+	strbuf_printf(out, "0x%" PRIx64, f->offset);
+}
+
+void stack_text__function(struct strbuf *out, const struct heap_frame *f)
+{
+	if (f->function)
+		vis(out, f->function, VIS_NAME_MAX);
+	else
+		stack_text__place(out, f);
+}
+
+void stack_text__line(struct strbuf *out, const struct call_site *site, size_t columns)
+{
+	const struct heap_frame *first = call_site__caller(site);
+	uint32_t i = first ? (uint32_t)(first - site->frames) : 0;
+	struct strbuf line = {0}, next = {0};
+
+	if (i >= site->depth)
+		strbuf_puts(&line, "(no stack)");
+	for (; i < site->depth; i++) {
+		strbuf_reset(&next);
+		strbuf_puts(&next, line.len ? " <- " : "");
+		stack_text__function(&next, &site->frames[i]);
+		if (site->frames[i].function && site->frames[i].file) {
+			strbuf_puts(&next, " (");
+			stack_text__place(&next, &site->frames[i]);
+			strbuf_putc(&next, ')');
+		}
+		/* Whole frames only, but always the first. */
+		if (line.len &&
+		    utf8_columns(strbuf_str(&line)) + utf8_columns(strbuf_str(&next)) > columns)
+			break;
+		strbuf_puts(&line, strbuf_str(&next));
+	}
+	text_cut_middle(out, strbuf_str(&line), columns);
+	if (strbuf_error(&line) || strbuf_error(&next))
+		out->failed = true;
+	strbuf_free(&line);
+	strbuf_free(&next);
+}
+
+void text_cut_middle(struct strbuf *out, const char *text, size_t columns)
+{
+	size_t have = utf8_columns(text), head, tail;
+
+	if (have <= columns) {
+		strbuf_puts(out, text);
+		return;
+	}
+	if (!columns)
+		return;
+	head = columns / 2;
+	tail = columns - head - 1;
+	strbuf_add(out, text, utf8_prefix(text, head));
+	strbuf_puts(out, ELLIPSIS);
+	strbuf_puts(out, text + utf8_prefix(text, have - tail));
+}
+
+void text_pad(struct strbuf *out, const char *text, size_t columns)
+{
+	size_t have = utf8_columns(text);
+
+	strbuf_puts(out, text);
+	for (; have < columns; have++)
+		strbuf_putc(out, ' ');
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Call stacks and names in text. All functions append to `out`; target text is escaped. */
+#ifndef PERFTRACE_OUTPUT_STACK_TEXT_H
+#define PERFTRACE_OUTPUT_STACK_TEXT_H
+
+#include "base/strbuf.h"
+#include "model/heap.h"
+
+/* "Session::copy()", or the place when the function is not known. */
+void stack_text__function(struct strbuf *out, const struct heap_frame *frame);
+/* "session.cc:88", else "libc.so.6+0x1234", else "0x7f0012345678". */
+void stack_text__place(struct strbuf *out, const struct heap_frame *frame);
+/*
+ * One line of at most `columns` characters, innermost first, without the allocator's own frames:
+ * "Session::copy (session.cc:88) <- handle_login <- worker_main". "(no stack)" when empty.
+ */
+void stack_text__line(struct strbuf *out, const struct call_site *site, size_t columns);
+
+/* Appends `text`, at most `columns` characters: a longer one loses its middle to an ellipsis. */
+void text_cut_middle(struct strbuf *out, const char *text, size_t columns);
+/* Appends `text` filled up with spaces to `columns` characters. */
+void text_pad(struct strbuf *out, const char *text, size_t columns);
+
+#endif

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# make bench: what perftrace costs its target, beside bpftrace doing the same job (as root).
+
+BENCH_BINS := $(addprefix $(OUTPUT)/tests/targets/,bench_alloc bench_span)
+
+# Two steps: nothing is built before deps has installed what it is built with, also with -j.
+.PHONY: bench bench-deps bench-run
+bench: bench-deps
+	$(Q)$(MAKE) --no-print-directory bench-run
+bench-deps:
+	$(Q)tools/deps.sh bench
+bench-run: $(OUTPUT)/perftrace $(BENCH_BINS)
+	$(Q)tools/bench/run.sh $(OUTPUT)

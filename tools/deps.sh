@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# deps.sh build|test|bench|demo: installs from Debian what is missing for that, and nothing else.
+# Quiet when everything is there; the only place of the project that installs anything.
+set -eu
+
+build="gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libiberty-dev uthash-dev
+       linux-libc-dev pkg-config"
+demo="$build"
+bench="$build g++ bpftrace"
+test="$build g++ libcmocka-dev binutils python3 procps postgresql-15 postgresql-contrib redis-server
+      redis-tools libjemalloc2 bpftrace util-linux gcc-multilib"
+
+case "${1:-}" in
+build | test | bench | demo) eval "wanted=\$$1" ;;
+*)
+	echo "usage: deps.sh build|test|bench|demo" >&2
+	exit 2
+	;;
+esac
+
+missing=
+for package in $wanted; do
+	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+	[ "$state" = "ii " ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "deps: missing packages:$missing. Install them with: sudo make deps" >&2
+	exit 1
+fi
+echo "deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+# Services of the test packages are started by the tests themselves, never by their installation.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+	trap 'rm -f $policy' EXIT
+fi
+log=$(mktemp)
+if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "deps: apt-get failed, its last words are above" >&2
+	exit 1
+fi
+rm -f "$log"

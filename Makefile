@@ -44,7 +44,7 @@ SKELETON  := $(OUTPUT)/perftrace.skel.h
 LIBRARY   := $(OUTPUT)/libperftrace.a
 
 .PHONY: all
-all: $(SKELETON) $(LIBRARY)
+all: $(OUTPUT)/perftrace
 
 $(OUTPUT)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
@@ -78,6 +78,9 @@ $(OUTPUT)/perftrace: $(MAIN_OBJ) $(LIBRARY)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS_U) $(LDFLAGS) -o $@ $(MAIN_OBJ) $(LIBRARY) $(LIBS)
 
+include tests/tests.mk
+include tools/demo/demo.mk
+include tools/bench/bench.mk
 
 .PHONY: deps vmlinux install uninstall help
 deps:

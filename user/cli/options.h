@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Options of all commands, from one table that drives parsing and --help alike. An option that a
+ * command does not take is refused there, not ignored.
+ */
+#ifndef PERFTRACE_CLI_OPTIONS_H
+#define PERFTRACE_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "probe/pairs.h"
+#include "session/session.h"
+
+/* Which commands take an option: commands list the groups they take. */
+enum option_group {
+	OPTIONS_COMMON = 1 << 0, /* -v -q --color --help */
+	OPTIONS_TARGET = 1 << 1, /* -p -n */
+	OPTIONS_RUN = 1 << 2,    /* -d -o --json --follow --strict --ring */
+	OPTIONS_HEAP = 1 << 3,   /* --mode --max-live --top --min-size */
+	OPTIONS_AGE = 1 << 4,    /* --older */
+	OPTIONS_SPANS = 1 << 5,  /* -u */
+	OPTIONS_TIMER = 1 << 6,  /* -i */
+	OPTIONS_LOG = 1 << 7,    /* --no-log */
+	OPTIONS_LIST = 1 << 8,   /* -u, --json, -o of commands that attach nothing */
+};
+
+enum color_mode {
+	COLOR_AUTO,
+	COLOR_ALWAYS,
+	COLOR_NEVER,
+};
+
+struct options {
+	pid_list pids;
+	const char *name;     /* -n */
+	const char *argument; /* the one positional argument some commands take */
+	uint64_t duration_ns, interval_ns;
+	bool duration_set, interval_set;
+	const char *output;
+	bool json, strict, verbose, quiet, no_log, help;
+	enum follow_mode follow;
+	enum color_mode color;
+	pair_rule_list rules;
+	size_t ring_bytes, live_max, top;
+	uint64_t older_ns, min_size, min_ns;
+};
+
+/* Defaults. */
+void options__init(struct options *o);
+void options__free(struct options *o);
+/* Parses argv[1..]; `groups` are those of the command, `takes_argument` allows one positional. */
+int options__parse(struct options *o, int argc, char **argv, unsigned int groups,
+		   bool takes_argument, const char *command, struct error *err);
+/* The lines of --help for the options of `groups`. */
+void options__print_help(FILE *out, unsigned int groups);
+
+/* "5", "1.5s", "500ms", "2m", "1h" into nanoseconds; false if it is none or out of range. */
+bool parse_duration(const char *text, uint64_t *ns);
+/* "10", "64K", "8M", "1G" into bytes. */
+bool parse_size(const char *text, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/tracing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/notice.h"
+#include "base/strbuf.h"
+#include "cli/signals.h"
+#include "output/format.h"
+
+int tracing__find_pids(const struct options *options, pid_list *pids, struct error *err)
+{
+	pid_t *pid;
+
+	vec_for_each(&options->pids, pid) {
+		pid_t *slot = vec_push(pids);
+
+		if (!slot)
+			return -ENOMEM;
+		*slot = *pid;
+	}
+	if (options->name) {
+		size_t before = pids->len;
+		int ret = process__find_by_name(options->name, pids);
+
+		if (ret)
+			return error_set(err, EXIT_FAILED, ret, "cannot list processes: %s",
+					 strerror(-ret));
+		if (pids->len == before)
+			return error_set(err, EXIT_NO_TARGET, -ESRCH,
+					 "no process called '%s'. pgrep -a PATTERN searches whole "
+					 "command lines.", options->name);
+	}
+	if (!pids->len)
+		return error_set(err, EXIT_USAGE, -EINVAL,
+				 "which process? Give -p PID or -n NAME.");
+	return 0;
+}
+
+/* Wrong before any privilege is asked for. */
+static int check_own_pid(const pid_list *pids, struct error *err)
+{
+	const pid_t *pid;
+
+	vec_for_each(pids, pid) {
+		if (*pid == getpid())
+			return error_set(err, EXIT_USAGE, -EINVAL,
+					 "cannot trace %d: that is perftrace itself. Give another PID.",
+					 *pid);
+	}
+	return 0;
+}
+
+static int check_permissions(const pid_list *pids, struct error *err)
+{
+	char missing[128], namespace[64];
+	ssize_t n;
+
+	process__missing_capabilities(missing, sizeof(missing));
+	if (missing[0])
+		return error_set(err, EXIT_UNSUPPORTED, -EPERM,
+				 "cannot attach to %d: not permitted (missing %s). Run it with sudo, or "
+				 "give it CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (Linux 6.6 or newer).",
+				 pids->data[0], missing);
+	/* The kernel side knows PIDs of the first namespace; 0xeffffffc is its inode. */
+	n = readlink("/proc/self/ns/pid", namespace, sizeof(namespace) - 1);
+	namespace[n > 0 ? n : 0] = '\0';
+	if (n > 0 && strcmp(namespace, "pid:[4026531836]"))
+		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
+				 "cannot trace from inside a PID namespace. Run perftrace on the host, "
+				 "with the PID seen there.");
+	return 0;
+}
+
+/* Under memory pressure the tracer goes before its target; many links need many descriptors. */
+static void prepare_self(void)
+{
+	struct rlimit files;
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (write(fd, "500", 3) < 0)
+			notice(NOTICE_DETAIL, "oom_score_adj could not be raised");
+		close(fd);
+	}
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static void announce(struct tracing *t)
+{
+	const struct session *s = t->session;
+	const struct process *root = session__root(s);
+	const struct plan *plan = session__plan(s);
+	const char *allocator = session__allocator(s);
+	size_t processes = session__process_count(s), pairs = plan__span_pairs(plan);
+	struct strbuf what = {0};
+
+	if (pairs)
+		strbuf_printf(&what, ", %zu span pair%s", pairs, pairs == 1 ? "" : "s");
+	if (plan__has_own_macros(plan))
+		strbuf_puts(&what, ", perftrace.h spans");
+	if (allocator)
+		strbuf_printf(&what, ", %s", allocator);
+	if (session__follows(s))
+		strbuf_puts(&what, ", children followed");
+	/* The first comma of the list is the colon of the sentence. */
+	notice(NOTICE_INFO, "attached to %d %s in %.0f ms%s%s", root->pid, root->comm,
+	       session__attached_ns(s) / 1e6, what.len ? ":" : "",
+	       what.len ? strbuf_str(&what) + 1 : "");
+	strbuf_free(&what);
+	if (processes > 1)
+		notice(NOTICE_INFO, "%zu processes traced; memory is that of %d", processes,
+		       root->pid);
+	if (allocator)
+		notice(NOTICE_INFO, "heap exact: every call is booked, about 2 us each; an "
+				    "allocation-heavy program will feel it");
+	notice(NOTICE_INFO, "Ctrl-C ends with a %s", allocator ? "report" : "summary");
+}
+
+static int check_offer(struct tracing *t, const struct tracing_wants *wants, struct error *err)
+{
+	const struct plan *plan = session__plan(t->session);
+	const struct process *root = session__root(t->session);
+
+	if (wants->heap && !session__allocator(t->session)) {
+		const char *sentence = "no malloc was found in the executable or its libraries of";
+
+		if (wants->needs_heap)
+			return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
+					 "cannot trace the heap of %d: %s %s (stripped and static?). "
+					 "perftrace probes -p %d lists what can be traced.",
+					 root->pid, sentence, root->exe, root->pid);
+		notice(NOTICE_WARNING, "heap n/a: %s %s", sentence, root->exe);
+		tracing__note(t, "heap: n/a, %s %s", sentence, root->exe);
+	}
+	if (wants->spans && !plan->sites.len) {
+		if (wants->needs_spans && t->options->rules.len)
+			return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
+					 "no USDT pair in %d matches -u. perftrace probes -p %d lists "
+					 "what is there.", root->pid, root->pid);
+		if (wants->needs_spans)
+			return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
+					 "no spans in %d: neither USDT pairs nor perftrace.h macros in "
+					 "%s or its libraries. perftrace leaks -p %d looks at its "
+					 "memory.", root->pid, root->exe, root->pid);
+		notice(NOTICE_WARNING, "no spans: neither USDT pairs nor perftrace.h macros in %s or "
+				       "its libraries", root->exe);
+	}
+	return 0;
+}
+
+static void describe_run(struct tracing *t)
+{
+	const struct process *root = session__root(t->session);
+
+	if (gethostname(t->host, sizeof(t->host) - 1))
+		snprintf(t->host, sizeof(t->host), "unknown");
+	t->run = (struct run_info){
+		.version = PERFTRACE_VERSION,
+		.host = t->host,
+		.target = {
+			.pid = root->pid,
+			.comm = root->comm,
+			.exe = root->exe[0] ? root->exe : NULL,
+			.allocator = session__allocator(t->session),
+			.started_ns = root->started_realtime_ns,
+		},
+		.offset = *session__clock(t->session),
+		.overhead = {.estimated_percent = NAN, .tracer_cpu_percent = NAN},
+	};
+}
+
+int tracing__prepare(struct tracing *t, const struct options *options,
+		     const struct tracing_wants *wants, const struct session_observer *observer,
+		     struct error *err)
+{
+	struct session_options s = {
+		.heap = wants->heap,
+		.spans = wants->spans,
+		.rules = &options->rules,
+		.follow = options->follow,
+		.ring_bytes = options->ring_bytes,
+		.live_max = options->live_max,
+		.duration_ns = options->duration_ns,
+		.interval_ns = options->interval_ns,
+		.age_ns = options->older_ns,
+	};
+	int ret;
+
+	memset(t, 0, sizeof(*t));
+	t->options = options;
+	ret = tracing__find_pids(options, &s.pids, err);
+	if (!ret)
+		ret = check_own_pid(&s.pids, err);
+	if (!ret)
+		ret = check_permissions(&s.pids, err);
+	if (!ret) {
+		t->stop_fd = signals__begin();
+		prepare_self();
+		ret = session__new(&s, observer, &t->session, err);
+	}
+	if (!ret) {
+		describe_run(t);
+		ret = check_offer(t, wants, err);
+	}
+	vec_free(&s.pids);
+	if (ret)
+		tracing__free(t);
+	return ret;
+}
+
+int tracing__attach(struct tracing *t, struct error *err)
+{
+	int ret = session__attach(t->session, err);
+
+	if (ret)
+		return ret;
+	t->run.begin_ns = clock_to_realtime_ns(session__clock(t->session), clock_monotonic_ns());
+	announce(t);
+	return 0;
+}
+
+void tracing__note(struct tracing *t, const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+
+	if (t->note_count == TRACING_NOTES_MAX)
+		return;
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) >= 0)
+		t->notes[t->note_count++] = text;
+	va_end(args);
+}
+
+/* " (signal 9, Killed)", " (status 3)", or "" when it is not known. */
+static const char *exit_reason(const struct session_results *r, char *text, size_t size)
+{
+	int code = r->target_exit_code;
+
+	text[0] = '\0';
+	if (r->target_exited && WIFSIGNALED(code))
+		snprintf(text, size, " (signal %d, %s)", WTERMSIG(code), strsignal(WTERMSIG(code)));
+	else if (r->target_exited)
+		snprintf(text, size, " (status %d)", WEXITSTATUS(code));
+	return text;
+}
+
+static void tell_end(struct tracing *t)
+{
+	char reason[64];
+	double seconds = (t->results.end_ns - t->results.begin_ns) / 1e9;
+
+	if (t->end == SESSION_TARGET_GONE) {
+		notice(NOTICE_WARNING, "target exited%s after %.1f s. Report of what was seen:",
+		       exit_reason(&t->results, reason, sizeof(reason)), seconds);
+		tracing__note(t, "the target exited during the trace");
+	}
+	notice(NOTICE_DETAIL, "detached in %.0f ms", t->results.detach_ns / 1e6);
+}
+
+static void note_limits(struct tracing *t)
+{
+	const struct session_results *r = &t->results;
+
+	tracing__note(t, "overhead.estimated_percent: n/a, probe costs are not calibrated in this "
+			 "version");
+	if (r->ledger.children.gap_ns_total || r->ledger.children.never_linked)
+		tracing__note(t, "children: what a new child did between its fork and its own probes is "
+				 "not in the numbers");
+	if (r->heap.traced)
+		tracing__note(t, "heap: only blocks allocated since the attach; stacks by frame "
+				 "pointers, so callers compiled without them are missing");
+	if (r->malformed_records)
+		tracing__note(t, "%llu records had no known form and were ignored",
+			      (unsigned long long)r->malformed_records);
+}
+
+void tracing__run(struct tracing *t)
+{
+	struct session_results *r = &t->results;
+
+	t->end = session__run(t->session, t->stop_fd);
+	signals__leave();
+	session__finish(t->session, r);
+	t->run.duration_ns = r->end_ns - r->begin_ns;
+	t->run.offset = *session__clock(t->session);
+	t->run.overhead.probe_hits = r->probe_hits;
+	t->run.overhead.tracer_cpu_percent = r->tracer_cpu_percent;
+	t->run.overhead.tracer_rss_bytes = r->tracer_rss_bytes;
+	t->run.target.gone = t->end == SESSION_TARGET_GONE;
+	tell_end(t);
+	note_limits(t);
+	t->run.notes = (const char *const *)t->notes;
+	t->run.note_count = t->note_count;
+}
+
+const struct run_info *tracing__run_info(struct tracing *t)
+{
+	t->run.offset = *session__clock(t->session);
+	return &t->run;
+}
+
+int tracing__exit_code(const struct tracing *t)
+{
+	if (t->options->strict && !ledger__is_complete(&t->results.ledger))
+		return EXIT_INCOMPLETE;
+	return EXIT_DONE;
+}
+
+struct text_style tracing__style(const struct options *options)
+{
+	bool tty = isatty(STDOUT_FILENO);
+	struct text_style style = {0};
+	struct winsize size;
+
+	if (tty && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		style.width = size.ws_col;
+	style.color = options->color == COLOR_ALWAYS ||
+		      (options->color == COLOR_AUTO && tty && !getenv("NO_COLOR"));
+	return style;
+}
+
+void tracing__free(struct tracing *t)
+{
+	heap_snapshot__free(&t->results.heap);
+	session__free(t->session);
+	for (size_t i = 0; i < t->note_count; i++)
+		free(t->notes[i]);
+	memset(t, 0, sizeof(*t));
+}

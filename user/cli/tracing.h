@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What every tracing command does around its own work: find the processes, check permissions,
+ * start the session, tell the user what is happening, and describe the run for the writers.
+ */
+#ifndef PERFTRACE_CLI_TRACING_H
+#define PERFTRACE_CLI_TRACING_H
+
+#include "cli/options.h"
+#include "output/run_info.h"
+#include "output/text_parts.h"
+#include "session/session.h"
+
+#define TRACING_NOTES_MAX 32
+
+struct tracing {
+	const struct options *options;
+	struct session *session;
+	int stop_fd;
+	enum session_end end;
+	struct session_results results;
+	struct run_info run;
+	char host[256];
+	char *notes[TRACING_NOTES_MAX]; /* owned */
+	size_t note_count;
+};
+
+struct tracing_wants {
+	bool heap, spans;
+	bool needs_heap;  /* without an allocator there is nothing to do: exit 3 */
+	bool needs_spans; /* without span probes likewise */
+};
+
+/*
+ * Finds and checks the processes and plans the probes; nothing is attached, so that output files
+ * can be opened before anything happens to the target. On failure the exit code is in err;
+ * tracing__free() is allowed in any case.
+ */
+int tracing__prepare(struct tracing *t, const struct options *options,
+		     const struct tracing_wants *wants, const struct session_observer *observer,
+		     struct error *err);
+/* Up to the open gate. */
+int tracing__attach(struct tracing *t, struct error *err);
+/* Runs to the end and settles; t->results and t->run are complete afterwards. */
+void tracing__run(struct tracing *t);
+/* run_info as far as it is known now. */
+const struct run_info *tracing__run_info(struct tracing *t);
+/* A sentence for the documents' notes. */
+void tracing__note(struct tracing *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* 0, or what --strict makes of incomplete data. */
+int tracing__exit_code(const struct tracing *t);
+/* How text goes to standard output. */
+struct text_style tracing__style(const struct options *options);
+void tracing__free(struct tracing *t);
+
+/* -p and -n into a list of PIDs. */
+int tracing__find_pids(const struct options *options, pid_list *pids, struct error *err);
+
+#endif

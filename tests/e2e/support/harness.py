@@ -98,14 +98,15 @@ class Process:
     """A process of ours, with its output in files, so that no pipe can ever block it."""
     _count = 0
 
-    def __init__(self, argv, env=None, stdout=None, stderr=None, **popen):
+    def __init__(self, argv, env=None, stdin=subprocess.DEVNULL, stdout=None, stderr=None,
+                 **popen):
         Process._count += 1
         self.argv = [str(a) for a in argv]
         base = f"{Process._count:02}.{os.path.basename(self.argv[0])}"
         self.out_path, self.err_path = f"{base}.out", f"{base}.err"
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.popen = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=out if stdout is None else stdout,
+                self.argv, stdin=stdin, stdout=out if stdout is None else stdout,
                 stderr=err if stderr is None else stderr,
                 env={**os.environ, **(env or {})}, **popen)
         self.pid = self.popen.pid

@@ -19,7 +19,8 @@ static __always_inline void gauge_add(__s64 bytes, __s64 blocks)
 	__s64 now = __sync_fetch_and_add(&gauge.live_bytes, bytes) + bytes;
 
 	__sync_fetch_and_add(&gauge.live_blocks, blocks);
-	/* Of two racing peaks the lower one may lose its update, never the higher: it tries again. */
+	/* Of two racing peaks the lower one may lose its update, never the higher: it tries again.
+	 */
 	for (int i = 0; i < 4; i++) {
 		__s64 peak = gauge.peak_live_bytes;
 
@@ -245,7 +246,8 @@ static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t,
 {
 	__u64 address = PT_REGS_RC(ctx);
 
-	/* Returning popped the return address. Anything else is the return of a call left behind. */
+	/* Returning popped the return address. Anything else is the return of a call left behind.
+	 */
 	if (PT_REGS_SP(ctx) - 8 != t->sp)
 		return 0;
 	t->sp = 0;

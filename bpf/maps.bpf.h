@@ -68,9 +68,9 @@ struct heap_thread {
 	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
 	__u64 size;
 	__u64 alignment;
-	__u64 out; /* posix_memalign: where the block's address will be stored */
+	__u64 out;	   /* posix_memalign: where the block's address will be stored */
 	__u64 old_address; /* realloc: the block handed in, 0 = none */
-	__u32 function;    /* enum heap_function */
+	__u32 function;	   /* enum heap_function */
 	__u32 old_known;   /* realloc: the block was in the live set, `old` holds it */
 	struct live_block old;
 	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
@@ -117,21 +117,21 @@ struct open_span {
 	struct span_record record;
 };
 
-#define SPAN_REGS       32 /* words: a power of two is easy to bound */
+#define SPAN_REGS	32	 /* words: a power of two is easy to bound */
 #define SPAN_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
 
 /* Open spans of a thread. Dies with it; no memory -> SPAN_NO_STATE. */
 struct span_thread {
-	__u64 serial;     /* of the last span started */
-	__u32 depth;      /* used entries of `open` */
-	__u32 overflow;   /* starts beyond the last entry whose ends are still to come */
+	__u64 serial;	     /* of the last span started */
+	__u32 depth;	     /* used entries of `open` */
+	__u32 overflow;	     /* starts beyond the last entry whose ends are still to come */
 	__u32 unscoped_used; /* bit mask over `unscoped` */
 	__u32 pad;
 	__u64 regs[SPAN_REGS]; /* the probe's struct pt_regs: indexable, unlike the context */
 	struct open_span open[SPAN_DEPTH_MAX];
 	struct open_span unscoped[SPAN_UNSCOPED_MAX];
 	struct mark_record mark; /* scratch */
-	struct span_name name;   /* scratch */
+	struct span_name name;	 /* scratch */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

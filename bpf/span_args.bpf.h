@@ -16,7 +16,8 @@ static __always_inline __u64 narrow(__u64 value, const struct arg_spec *spec)
 
 	if (spec->size >= 8 || !spec->size)
 		return value;
-	return spec->is_signed ? (__u64)((__s64)(value << shift) >> shift) : value << shift >> shift;
+	return spec->is_signed ? (__u64)((__s64)(value << shift) >> shift)
+			       : value << shift >> shift;
 }
 
 /* The argument's value, or 0 if it is absent or its memory cannot be read. */

@@ -20,12 +20,12 @@ static __always_inline int follows_call(__u64 ret)
 
 	if (bpf_probe_read_user(code, sizeof(code), (void *)(ret - sizeof(code))))
 		return 0;
-	return code[3] == 0xe8 ||                              /* call rel32 */
+	return code[3] == 0xe8 ||				/* call rel32 */
 	       (code[6] == 0xff && (code[7] & 0x38) == 0x10) || /* call *reg, *(reg) */
 	       (code[5] == 0xff && (code[6] & 0x38) == 0x10) || /* call *disp8(reg) */
 	       (code[4] == 0xff && (code[5] & 0x38) == 0x10) || /* call *disp8(reg,index) */
 	       (code[2] == 0xff && (code[3] & 0x38) == 0x10) || /* call *disp32(reg) */
-	       (code[1] == 0xff && (code[2] & 0x38) == 0x10);   /* call *disp32(reg,index) */
+	       (code[1] == 0xff && (code[2] & 0x38) == 0x10);	/* call *disp32(reg,index) */
 }
 
 static __always_inline __u64 mix(__u64 hash, __u64 value)

@@ -8,10 +8,10 @@
 #include "abi/types.h"
 
 struct config {
-	__u32 page_size;         /* bytes */
-	__u32 follow_children;   /* 1: a child of a target becomes a target at fork */
-	__u32 wakeup_bytes;      /* the ring's reader is woken when this much waits, not per record */
-	__u32 stack_depth;       /* frames kept per call site, 1..STACK_DEPTH_MAX */
+	__u32 page_size;       /* bytes */
+	__u32 follow_children; /* 1: a child of a target becomes a target at fork */
+	__u32 wakeup_bytes;    /* the ring's reader is woken when this much waits, not per record */
+	__u32 stack_depth;     /* frames kept per call site, 1..STACK_DEPTH_MAX */
 };
 
 #endif

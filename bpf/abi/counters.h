@@ -48,7 +48,7 @@ enum counter {
 #define X(name, kind, sentence) COUNTER_##name,
 	COUNTERS(X)
 #undef X
-	COUNTER_COUNT
+		COUNTER_COUNT
 };
 
 #endif

@@ -10,12 +10,12 @@
 /* Which allocator function a probe site is (its BPF cookie). Names where size and block are. */
 enum heap_function {
 	HEAP_MALLOC = 1,     /* (size): malloc, valloc, pvalloc */
-	HEAP_CALLOC,         /* (n, size) */
-	HEAP_REALLOC,        /* (block, size) */
+	HEAP_CALLOC,	     /* (n, size) */
+	HEAP_REALLOC,	     /* (block, size) */
 	HEAP_REALLOCARRAY,   /* (block, n, size) */
 	HEAP_POSIX_MEMALIGN, /* (&block, alignment, size) -> 0 or an error number */
-	HEAP_MEMALIGN,       /* (alignment, size): memalign, aligned_alloc */
-	HEAP_FREE,           /* (block, ...) */
+	HEAP_MEMALIGN,	     /* (alignment, size): memalign, aligned_alloc */
+	HEAP_FREE,	     /* (block, ...) */
 };
 
 /*
@@ -39,9 +39,9 @@ struct live_key {
 };
 
 struct live_block {
-	__u64 size;      /* bytes requested */
-	__u64 site;      /* key of the sites map */
-	__u64 time_ns;   /* when it was allocated */
+	__u64 size;	 /* bytes requested */
+	__u64 site;	 /* key of the sites map */
+	__u64 time_ns;	 /* when it was allocated */
 	__u64 alignment; /* requested alignment, 0 = the function's default */
 };
 
@@ -51,8 +51,8 @@ struct heap_site {
 	__u64 alloc_bytes, freed_bytes;
 	__u64 retired, retired_bytes; /* blocks whose free was missed: the address came again */
 	__u64 first_ns, last_ns;      /* first and last allocation */
-	__u64 largest;                /* bytes of the largest block */
-	__u32 tgid;                   /* whose mappings the frames belong to */
+	__u64 largest;		      /* bytes of the largest block */
+	__u32 tgid;		      /* whose mappings the frames belong to */
 	__u32 depth;
 	__u64 frames[STACK_DEPTH_MAX]; /* return addresses, innermost first */
 };

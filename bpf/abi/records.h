@@ -8,9 +8,9 @@
 
 #include "abi/types.h"
 
-#define COMM_LEN       16
-#define NAME_MAX_LEN   64  /* a span's own name, with its NUL */
-#define CONTEXT_LEN    256 /* all context strings of a span or mark, each with its NUL */
+#define COMM_LEN     16
+#define NAME_MAX_LEN 64	 /* a span's own name, with its NUL */
+#define CONTEXT_LEN  256 /* all context strings of a span or mark, each with its NUL */
 
 enum record_type {
 	RECORD_SPAN = 1,
@@ -22,27 +22,27 @@ enum span_status {
 	SPAN_OK,
 	SPAN_WAS_UNWOUND, /* its frame was left without the end probe: error, exception, longjmp */
 	SPAN_UNFINISHED,  /* open when its thread, its process image or the trace ended */
-	SPAN_OPEN,        /* written early, still running (user space only) */
+	SPAN_OPEN,	  /* written early, still running (user space only) */
 };
 
 #define SPAN_FLAG_UNSCOPED 0x01 /* matched by thread and pair; no parent, no children */
-#define SPAN_FLAG_SENT     0x04 /* ended, a placeholder below others (kernel side only) */
-#define SPAN_FLAG_NAMED    0x02 /* matched by thread and the name given by the program */
+#define SPAN_FLAG_SENT	   0x04 /* ended, a placeholder below others (kernel side only) */
+#define SPAN_FLAG_NAMED	   0x02 /* matched by thread and the name given by the program */
 
 /* One finished span, sent at its end. Children of a thread come before their parent. */
 struct span_record {
 	__u32 type; /* RECORD_SPAN */
 	__u32 tgid, tid;
-	__u16 depth;      /* open scoped spans around it */
-	__u8 status;      /* enum span_status */
-	__u8 flags;       /* SPAN_FLAG_* */
+	__u16 depth;	  /* open scoped spans around it */
+	__u8 status;	  /* enum span_status */
+	__u8 flags;	  /* SPAN_FLAG_* */
 	__u64 id, parent; /* unique in a run; parent 0 = none */
 	__u64 start_ns, end_ns;
-	__u64 child_ns;  /* time covered by its direct scoped children */
+	__u64 child_ns;	 /* time covered by its direct scoped children */
 	__u64 name_hash; /* key of the names map; 0 = the pair's own name */
 	__u64 rss_bytes; /* at the end; 0 = unknown */
 	__s64 rss_delta_bytes;
-	__u32 pair; /* index of the span pair (probe/plan) */
+	__u32 pair;	   /* index of the span pair (probe/plan) */
 	__u32 context_len; /* bytes of `context` in this record: NUL-terminated strings in a row */
 	char comm[COMM_LEN];
 	char context[CONTEXT_LEN];
@@ -50,14 +50,14 @@ struct span_record {
 
 enum mark_kind {
 	MARK_CHECKPOINT = 1, /* name + context */
-	MARK_EVENT,          /* tag (as name) + text (as context) */
+	MARK_EVENT,	     /* tag (as name) + text (as context) */
 };
 
 /* A checkpoint or an event. */
 struct mark_record {
 	__u32 type; /* RECORD_MARK */
 	__u32 tgid, tid;
-	__u32 kind;        /* enum mark_kind */
+	__u32 kind; /* enum mark_kind */
 	__u64 time_ns;
 	__u64 parent; /* id of the innermost open scoped span, 0 = none */
 	__u64 name_hash;

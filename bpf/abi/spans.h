@@ -6,9 +6,9 @@
 #include "abi/types.h"
 #include "abi/records.h"
 
-#define SPAN_DEPTH_MAX     64 /* open scoped spans per thread */
-#define SPAN_UNSCOPED_MAX  8  /* open unscoped spans per thread */
-#define SPAN_STRINGS_MAX   2  /* context strings taken from one site */
+#define SPAN_DEPTH_MAX	  64 /* open scoped spans per thread */
+#define SPAN_UNSCOPED_MAX 8  /* open unscoped spans per thread */
+#define SPAN_STRINGS_MAX  2  /* context strings taken from one site */
 
 enum site_role {
 	SITE_START = 1,
@@ -18,16 +18,16 @@ enum site_role {
 };
 
 enum arg_kind {
-	ARG_NONE,     /* absent, or of a form that cannot be fetched */
-	ARG_CONST,    /* the value itself */
-	ARG_REG,      /* a register */
-	ARG_DEREF,    /* memory at register + index * scale + offset */
+	ARG_NONE,  /* absent, or of a form that cannot be fetched */
+	ARG_CONST, /* the value itself */
+	ARG_REG,   /* a register */
+	ARG_DEREF, /* memory at register + index * scale + offset */
 };
 
 /* Where one probe argument is. Registers are byte offsets into struct pt_regs. */
 struct arg_spec {
-	__u8 kind;  /* enum arg_kind */
-	__u8 size;  /* bytes 1, 2, 4, 8 */
+	__u8 kind; /* enum arg_kind */
+	__u8 size; /* bytes 1, 2, 4, 8 */
 	__u8 is_signed;
 	__u8 scale; /* of index_offset: 1, 2, 4, 8; 0 = no index register */
 	__u16 reg_offset;
@@ -37,9 +37,9 @@ struct arg_spec {
 
 /* One probe site. The site's number is the BPF cookie of its probe. */
 struct span_site {
-	__u32 pair;  /* index into the pair table */
-	__u8 role;   /* enum site_role */
-	__u8 named;  /* 1: the first string argument is the span's name (our own macros) */
+	__u32 pair;   /* index into the pair table */
+	__u8 role;    /* enum site_role */
+	__u8 named;   /* 1: the first string argument is the span's name (our own macros) */
 	__u8 strings; /* how many of `string` may be context */
 	__u8 pad;
 	struct arg_spec name;
@@ -52,8 +52,8 @@ struct span_site {
 /* What is known of a pair; `agree` and `differ` are learned, `scoped_hint` is static. */
 struct span_pair {
 	__u32 scoped_hint; /* 1: start and end are in one function */
-	__u32 by_name;     /* 1: our own macros, matched by name and thread */
-	__u64 agree;       /* ends whose stack pointer was the start's */
+	__u32 by_name;	   /* 1: our own macros, matched by name and thread */
+	__u64 agree;	   /* ends whose stack pointer was the start's */
 	__u64 differ;
 };
 

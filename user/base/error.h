@@ -14,7 +14,7 @@
 enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,      /* failed at run time */
-	EXIT_USAGE = 2,       /* wrong usage */
+	EXIT_USAGE = 2,	      /* wrong usage */
 	EXIT_UNSUPPORTED = 3, /* not permitted, or not supported by this kernel or target */
 	EXIT_NO_TARGET = 4,   /* no such target, or it vanished before any data */
 	EXIT_THRESHOLD = 5,   /* a threshold set by the user was exceeded */

@@ -8,8 +8,8 @@
 
 enum notice_level {
 	NOTICE_WARNING, /* something is worth less than the user would expect */
-	NOTICE_INFO,    /* what is happening and what it costs */
-	NOTICE_DETAIL,  /* only with -v */
+	NOTICE_INFO,	/* what is happening and what it costs */
+	NOTICE_DETAIL,	/* only with -v */
 };
 
 typedef void (*notice_sink_fn)(enum notice_level level, const char *line);

@@ -14,21 +14,21 @@
 
 #include <stddef.h>
 
-#define VEC(type)                                                                                  \
-	struct {                                                                                   \
-		type *data;                                                                        \
-		size_t len, capacity;                                                              \
+#define VEC(type)                     \
+	struct {                      \
+		type *data;           \
+		size_t len, capacity; \
 	}
 
-#define vec_push(v) ((__typeof__((v)->data))vec_push_raw((void **)&(v)->data, &(v)->len,           \
-							 &(v)->capacity, sizeof(*(v)->data)))
-#define vec_for_each(v, it)                                                                        \
-	for ((it) = (v)->data; (v)->data && (it) < (v)->data + (v)->len; (it)++)
-#define vec_free(v)                                                                                \
-	do {                                                                                       \
-		vec_free_raw((v)->data);                                                           \
-		(v)->data = NULL;                                                                  \
-		(v)->len = (v)->capacity = 0;                                                      \
+#define vec_push(v)                                                                          \
+	((__typeof__((v)->data))vec_push_raw((void **)&(v)->data, &(v)->len, &(v)->capacity, \
+					     sizeof(*(v)->data)))
+#define vec_for_each(v, it) for ((it) = (v)->data; (v)->data && (it) < (v)->data + (v)->len; (it)++)
+#define vec_free(v)                           \
+	do {                                  \
+		vec_free_raw((v)->data);      \
+		(v)->data = NULL;             \
+		(v)->len = (v)->capacity = 0; \
 	} while (0)
 
 void *vec_push_raw(void **data, size_t *len, size_t *capacity, size_t element_size);

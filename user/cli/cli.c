@@ -50,7 +50,8 @@ static int print_error(const struct error *err, int code)
 	} else if (code != EXIT_DONE && code != EXIT_INCOMPLETE) {
 		fprintf(stderr, "perftrace: not enough memory\n");
 	} else if (code == EXIT_INCOMPLETE) {
-		fprintf(stderr, "perftrace: data is incomplete (--strict), see DATA in the report\n");
+		fprintf(stderr,
+			"perftrace: data is incomplete (--strict), see DATA in the report\n");
 	}
 	strbuf_free(&text);
 	return code;
@@ -66,9 +67,10 @@ static void print_overview(FILE *out)
 			commands[i].arguments, commands[i].summary);
 	fprintf(out, "\nOptions of perftrace -p:\n");
 	options__print_help(out, commands[0].options);
-	fprintf(out, "\nperftrace COMMAND --help lists a command's own. Exit codes: 0 done, 1 failed, "
-		     "2 wrong\nusage, 3 not permitted or not supported, 4 no such target, 6 data "
-		     "incomplete with\n--strict.\n");
+	fprintf(out,
+		"\nperftrace COMMAND --help lists a command's own. Exit codes: 0 done, 1 failed, "
+		"2 wrong\nusage, 3 not permitted or not supported, 4 no such target, 6 data "
+		"incomplete with\n--strict.\n");
 }
 
 static void print_command_help(const struct command *c)
@@ -143,8 +145,10 @@ int cli_main(int argc, char **argv)
 	if (argv[1][0] != '-') {
 		command = find_command(argv[1]);
 		if (!command) {
-			fprintf(stderr, "perftrace: no command '%s'. perftrace --help lists them; a "
-					"process is given with -p PID.\n", argv[1]);
+			fprintf(stderr,
+				"perftrace: no command '%s'. perftrace --help lists them; a "
+				"process is given with -p PID.\n",
+				argv[1]);
 			return EXIT_USAGE;
 		}
 		argc--;

@@ -66,8 +66,8 @@ static int report(struct scan *s)
 	int ret = candidates__find(&candidates, &r->heap, &limits);
 
 	if (!ret)
-		ret = s->options->json ? leaks_json(&text, &facts) :
-					 leaks_text(&text, &facts, &style);
+		ret = s->options->json ? leaks_json(&text, &facts)
+				       : leaks_text(&text, &facts, &style);
 	if (!ret)
 		sink__write(s->out, text.data, text.len);
 	strbuf_free(&text);

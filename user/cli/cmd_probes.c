@@ -9,8 +9,8 @@
 #include "output/probes_report.h"
 #include "output/sink.h"
 
-static int plan_one(struct plan *plan, const struct process *process,
-		    const struct options *options, struct error *err)
+static int plan_one(struct plan *plan, const struct process *process, const struct options *options,
+		    struct error *err)
 {
 	struct plan_options what = {.heap = true, .spans = true, .rules = &options->rules};
 	struct maps maps = {0};
@@ -20,9 +20,10 @@ static int plan_one(struct plan *plan, const struct process *process,
 		ret = plan__add_process(plan, process, &maps, &what, err);
 	maps__free(&maps);
 	if (ret == -EACCES || ret == -EPERM)
-		return error_set(err, EXIT_UNSUPPORTED, ret,
-				 "cannot read the memory map of %d: not permitted. Run it with sudo.",
-				 process->pid);
+		return error_set(
+			err, EXIT_UNSUPPORTED, ret,
+			"cannot read the memory map of %d: not permitted. Run it with sudo.",
+			process->pid);
 	if (ret)
 		return error_set(err, EXIT_FAILED, ret, "cannot read %d: %s", process->pid,
 				 strerror(-ret));
@@ -34,7 +35,7 @@ static int list_rows(const struct plan *plan, const char *glob, struct probes_re
 {
 	const struct plan_probe *probe;
 
-	vec_for_each(&plan->probes, probe) {
+	vec_for_each (&plan->probes, probe) {
 		const struct plan_object *object = &plan->objects.data[probe->object];
 		struct probe_row *row;
 
@@ -44,16 +45,18 @@ static int list_rows(const struct plan *plan, const char *glob, struct probes_re
 		if (!row)
 			return -ENOMEM;
 		*row = (struct probe_row){
-			.kind = probe->kind == PLAN_ALLOC ? "alloc" :
-				probe->kind == PLAN_SPAN  ? "span" :
-				probe->kind == PLAN_MARK  ? "mark" : "usdt",
+			.kind = probe->kind == PLAN_ALLOC  ? "alloc"
+				: probe->kind == PLAN_SPAN ? "span"
+				: probe->kind == PLAN_MARK ? "mark"
+							   : "usdt",
 			.object = object->path,
 			.symbol = probe->symbol,
 			.offset = probe->offset,
 			.site_offset = probe->site_offset,
 			.instruction = probe->instruction[0] ? probe->instruction : NULL,
-			.method = probe->refused || probe->kind == PLAN_USDT ? NULL :
-				  probe->kind == PLAN_ALLOC ? "session" : "multi",
+			.method = probe->refused || probe->kind == PLAN_USDT ? NULL
+				  : probe->kind == PLAN_ALLOC		     ? "session"
+									     : "multi",
 			.why = probe->why,
 			.refused = probe->refused,
 		};

@@ -160,8 +160,7 @@ static void open_default_log(struct live *l)
 
 static int open_rooms(struct live *l, struct error *err)
 {
-	struct span_tree_options tree = {
-		.emit = emit, .ancestors = open_ancestors, .arg = l};
+	struct span_tree_options tree = {.emit = emit, .ancestors = open_ancestors, .arg = l};
 
 	l->out = sink__open(l->options->output, SINK_LOG, err, NULL);
 	if (!l->out)
@@ -194,8 +193,7 @@ static int write_text_summary(struct live *l, struct error *err)
 		.max_spans = l->options->top > 15 ? l->options->top : 15,
 		.max_candidates = l->options->top,
 	};
-	struct sink *out = sink__is_stdout(l->out) ? l->out :
-						     sink__open(NULL, SINK_LOG, err, NULL);
+	struct sink *out = sink__is_stdout(l->out) ? l->out : sink__open(NULL, SINK_LOG, err, NULL);
 	struct strbuf text = {0};
 	int ret = out ? candidates__find(&candidates, &r->heap, &limits) : -EIO;
 

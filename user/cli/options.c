@@ -90,8 +90,8 @@ void options__free(struct options *o)
 }
 
 /* A number with a unit from a list; the whole text must be used up. */
-static bool parse_scaled(const char *text, const char *const *units, const double *scales,
-			 size_t n, double *value)
+static bool parse_scaled(const char *text, const char *const *units, const double *scales, size_t n,
+			 double *value)
 {
 	char *end;
 
@@ -125,9 +125,10 @@ bool parse_duration(const char *text, uint64_t *ns)
 
 bool parse_size(const char *text, uint64_t *bytes)
 {
-	static const char *const units[] = {"", "B", "K", "KB", "k", "M", "MB", "m", "G", "GB", "g"};
-	static const double scales[] = {1, 1, 1 << 10, 1 << 10, 1 << 10, 1 << 20, 1 << 20, 1 << 20,
-					1 << 30, 1 << 30, 1 << 30};
+	static const char *const units[] = {"",	  "B", "K", "KB", "k", "M",
+					    "MB", "m", "G", "GB", "g"};
+	static const double scales[] = {1,	 1,	  1 << 10, 1 << 10, 1 << 10, 1 << 20,
+					1 << 20, 1 << 20, 1 << 30, 1 << 30, 1 << 30};
 	double value;
 
 	if (!parse_scaled(text, units, scales, sizeof(scales) / sizeof(scales[0]), &value) ||
@@ -286,9 +287,9 @@ static void build_getopt(struct option long_options[ROWS + 1], char *short_optio
 {
 	*short_options++ = ':'; /* tell a missing value from an unknown option */
 	for (size_t i = 0; i < ROWS; i++) {
-		long_options[i] = (struct option){
-			table[i].name, table[i].value ? required_argument : no_argument, NULL,
-			table[i].id};
+		long_options[i] = (struct option){table[i].name,
+						  table[i].value ? required_argument : no_argument,
+						  NULL, table[i].id};
 		if (table[i].id < 256) {
 			*short_options++ = table[i].id;
 			if (table[i].value)
@@ -313,13 +314,19 @@ static int refuse(int c, char **argv, const char *command, struct error *err)
 	const char *help = command ? command : "";
 
 	if (c == ':')
-		return error_set(err, EXIT_USAGE, -EINVAL, "%s needs a value. perftrace %s%s--help "
-				 "explains it.", argv[optind - 1], help, command ? " " : "");
+		return error_set(err, EXIT_USAGE, -EINVAL,
+				 "%s needs a value. perftrace %s%s--help "
+				 "explains it.",
+				 argv[optind - 1], help, command ? " " : "");
 	if (optopt > 0 && optopt < 256)
-		return error_set(err, EXIT_USAGE, -EINVAL, "unknown option -%c. perftrace %s%s--help "
-				 "lists them.", optopt, help, command ? " " : "");
-	return error_set(err, EXIT_USAGE, -EINVAL, "unknown option %s. perftrace %s%s--help lists "
-			 "them.", argv[optind - 1], help, command ? " " : "");
+		return error_set(err, EXIT_USAGE, -EINVAL,
+				 "unknown option -%c. perftrace %s%s--help "
+				 "lists them.",
+				 optopt, help, command ? " " : "");
+	return error_set(err, EXIT_USAGE, -EINVAL,
+			 "unknown option %s. perftrace %s%s--help lists "
+			 "them.",
+			 argv[optind - 1], help, command ? " " : "");
 }
 
 int options__parse(struct options *o, int argc, char **argv, unsigned int groups,
@@ -339,10 +346,12 @@ int options__parse(struct options *o, int argc, char **argv, unsigned int groups
 		if (!row)
 			return refuse(c, argv, command, err);
 		if (!(row->groups & groups))
-			return error_set(err, EXIT_USAGE, -EINVAL,
-					 "%s does not take --%s. perftrace %s%s--help lists what it "
-					 "takes.", command ? command : "perftrace -p", row->name,
-					 command ? command : "", command ? " " : "");
+			return error_set(
+				err, EXIT_USAGE, -EINVAL,
+				"%s does not take --%s. perftrace %s%s--help lists what it "
+				"takes.",
+				command ? command : "perftrace -p", row->name,
+				command ? command : "", command ? " " : "");
 		ret = apply(o, row, optarg, err);
 		if (ret)
 			return ret;

@@ -18,13 +18,13 @@
 enum option_group {
 	OPTIONS_COMMON = 1 << 0, /* -v -q --color --help */
 	OPTIONS_TARGET = 1 << 1, /* -p -n */
-	OPTIONS_RUN = 1 << 2,    /* -d -o --json --follow --strict --ring */
-	OPTIONS_HEAP = 1 << 3,   /* --mode --max-live --top --min-size */
-	OPTIONS_AGE = 1 << 4,    /* --older */
-	OPTIONS_SPANS = 1 << 5,  /* -u */
-	OPTIONS_TIMER = 1 << 6,  /* -i */
-	OPTIONS_LOG = 1 << 7,    /* --no-log */
-	OPTIONS_LIST = 1 << 8,   /* -u, --json, -o of commands that attach nothing */
+	OPTIONS_RUN = 1 << 2,	 /* -d -o --json --follow --strict --ring */
+	OPTIONS_HEAP = 1 << 3,	 /* --mode --max-live --top --min-size */
+	OPTIONS_AGE = 1 << 4,	 /* --older */
+	OPTIONS_SPANS = 1 << 5,	 /* -u */
+	OPTIONS_TIMER = 1 << 6,	 /* -i */
+	OPTIONS_LOG = 1 << 7,	 /* --no-log */
+	OPTIONS_LIST = 1 << 8,	 /* -u, --json, -o of commands that attach nothing */
 };
 
 enum color_mode {

@@ -22,7 +22,7 @@ int tracing__find_pids(const struct options *options, pid_list *pids, struct err
 {
 	pid_t *pid;
 
-	vec_for_each(&options->pids, pid) {
+	vec_for_each (&options->pids, pid) {
 		pid_t *slot = vec_push(pids);
 
 		if (!slot)
@@ -39,7 +39,8 @@ int tracing__find_pids(const struct options *options, pid_list *pids, struct err
 		if (pids->len == before)
 			return error_set(err, EXIT_NO_TARGET, -ESRCH,
 					 "no process called '%s'. pgrep -a PATTERN searches whole "
-					 "command lines.", options->name);
+					 "command lines.",
+					 options->name);
 	}
 	if (!pids->len)
 		return error_set(err, EXIT_USAGE, -EINVAL,
@@ -52,11 +53,12 @@ static int check_own_pid(const pid_list *pids, struct error *err)
 {
 	const pid_t *pid;
 
-	vec_for_each(pids, pid) {
+	vec_for_each (pids, pid) {
 		if (*pid == getpid())
-			return error_set(err, EXIT_USAGE, -EINVAL,
-					 "cannot trace %d: that is perftrace itself. Give another PID.",
-					 *pid);
+			return error_set(
+				err, EXIT_USAGE, -EINVAL,
+				"cannot trace %d: that is perftrace itself. Give another PID.",
+				*pid);
 	}
 	return 0;
 }
@@ -68,17 +70,19 @@ static int check_permissions(const pid_list *pids, struct error *err)
 
 	process__missing_capabilities(missing, sizeof(missing));
 	if (missing[0])
-		return error_set(err, EXIT_UNSUPPORTED, -EPERM,
-				 "cannot attach to %d: not permitted (missing %s). Run it with sudo, or "
-				 "give it CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (Linux 6.6 or newer).",
-				 pids->data[0], missing);
+		return error_set(
+			err, EXIT_UNSUPPORTED, -EPERM,
+			"cannot attach to %d: not permitted (missing %s). Run it with sudo, or "
+			"give it CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (Linux 6.6 or newer).",
+			pids->data[0], missing);
 	/* The kernel side knows PIDs of the first namespace; 0xeffffffc is its inode. */
 	n = readlink("/proc/self/ns/pid", namespace, sizeof(namespace) - 1);
 	namespace[n > 0 ? n : 0] = '\0';
 	if (n > 0 && strcmp(namespace, "pid:[4026531836]"))
-		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
-				 "cannot trace from inside a PID namespace. Run perftrace on the host, "
-				 "with the PID seen there.");
+		return error_set(
+			err, EXIT_UNSUPPORTED, -ENOTSUP,
+			"cannot trace from inside a PID namespace. Run perftrace on the host, "
+			"with the PID seen there.");
 	return 0;
 }
 
@@ -139,25 +143,32 @@ static int check_offer(struct tracing *t, const struct tracing_wants *wants, str
 		const char *sentence = "no malloc was found in the executable or its libraries of";
 
 		if (wants->needs_heap)
-			return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
-					 "cannot trace the heap of %d: %s %s (stripped and static?). "
-					 "perftrace probes -p %d lists what can be traced.",
-					 root->pid, sentence, root->exe, root->pid);
+			return error_set(
+				err, EXIT_UNSUPPORTED, -ENOTSUP,
+				"cannot trace the heap of %d: %s %s (stripped and static?). "
+				"perftrace probes -p %d lists what can be traced.",
+				root->pid, sentence, root->exe, root->pid);
 		notice(NOTICE_WARNING, "heap n/a: %s %s", sentence, root->exe);
 		tracing__note(t, "heap: n/a, %s %s", sentence, root->exe);
 	}
 	if (wants->spans && !plan->sites.len) {
 		if (wants->needs_spans && t->options->rules.len)
-			return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
-					 "no USDT pair in %d matches -u. perftrace probes -p %d lists "
-					 "what is there.", root->pid, root->pid);
+			return error_set(
+				err, EXIT_UNSUPPORTED, -ENOTSUP,
+				"no USDT pair in %d matches -u. perftrace probes -p %d lists "
+				"what is there.",
+				root->pid, root->pid);
 		if (wants->needs_spans)
-			return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
-					 "no spans in %d: neither USDT pairs nor perftrace.h macros in "
-					 "%s or its libraries. perftrace leaks -p %d looks at its "
-					 "memory.", root->pid, root->exe, root->pid);
-		notice(NOTICE_WARNING, "no spans: neither USDT pairs nor perftrace.h macros in %s or "
-				       "its libraries", root->exe);
+			return error_set(
+				err, EXIT_UNSUPPORTED, -ENOTSUP,
+				"no spans in %d: neither USDT pairs nor perftrace.h macros in "
+				"%s or its libraries. perftrace leaks -p %d looks at its "
+				"memory.",
+				root->pid, root->exe, root->pid);
+		notice(NOTICE_WARNING,
+		       "no spans: neither USDT pairs nor perftrace.h macros in %s or "
+		       "its libraries",
+		       root->exe);
 	}
 	return 0;
 }
@@ -171,13 +182,14 @@ static void describe_run(struct tracing *t)
 	t->run = (struct run_info){
 		.version = PERFTRACE_VERSION,
 		.host = t->host,
-		.target = {
-			.pid = root->pid,
-			.comm = root->comm,
-			.exe = root->exe[0] ? root->exe : NULL,
-			.allocator = session__allocator(t->session),
-			.started_ns = root->started_realtime_ns,
-		},
+		.target =
+			{
+				.pid = root->pid,
+				.comm = root->comm,
+				.exe = root->exe[0] ? root->exe : NULL,
+				.allocator = session__allocator(t->session),
+				.started_ns = root->started_realtime_ns,
+			},
 		.offset = *session__clock(t->session),
 		.overhead = {.estimated_percent = NAN, .tracer_cpu_percent = NAN},
 	};
@@ -279,8 +291,9 @@ static void note_limits(struct tracing *t)
 	tracing__note(t, "overhead.estimated_percent: n/a, probe costs are not calibrated in this "
 			 "version");
 	if (r->ledger.children.gap_ns_total || r->ledger.children.never_linked)
-		tracing__note(t, "children: what a new child did between its fork and its own probes is "
-				 "not in the numbers");
+		tracing__note(
+			t, "children: what a new child did between its fork and its own probes is "
+			   "not in the numbers");
 	if (r->heap.traced)
 		tracing__note(t, "heap: only blocks allocated since the attach; stacks by frame "
 				 "pointers, so callers compiled without them are missing");

@@ -18,7 +18,7 @@ int probes_json(struct strbuf *out, const struct probes_report *report)
 	json_string(&j, "schema", "perftrace/probes/1");
 	json_target(&j, &report->target);
 	json_array(&j, "probes");
-	vec_for_each(&report->rows, row) {
+	vec_for_each (&report->rows, row) {
 		json_object(&j, NULL);
 		json_string(&j, "kind", row->kind);
 		json_string(&j, "object", row->object);
@@ -82,9 +82,11 @@ int probes_text(struct strbuf *out, const struct probes_report *report,
 	strbuf_printf(out, ": %zu span pairs%s, heap: %s\n\n", report->span_pairs,
 		      report->own_macros ? " and perftrace.h spans" : "",
 		      report->target.allocator ? report->target.allocator : "no malloc found");
-	vec_for_each(&report->rows, row)
+	vec_for_each (&report->rows, row)
 		add_row(out, row);
-	strbuf_printf(out, "\nalloc: heap   span, mark: traced as spans   usdt: no pair, not traced\n"
-			   "NEXT    perftrace -p %" PRIu32 "\n", report->target.pid);
+	strbuf_printf(out,
+		      "\nalloc: heap   span, mark: traced as spans   usdt: no pair, not traced\n"
+		      "NEXT    perftrace -p %" PRIu32 "\n",
+		      report->target.pid);
 	return strbuf_error(out);
 }

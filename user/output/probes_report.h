@@ -15,8 +15,8 @@ struct probe_row {
 	const char *symbol;
 	uint64_t offset, site_offset; /* in the object's file */
 	const char *instruction;
-	const char *method;  /* "session", "multi"; NULL = not attached */
-	const char *why;     /* why the site is where it is */
+	const char *method; /* "session", "multi"; NULL = not attached */
+	const char *why;    /* why the site is where it is */
 	const char *refused;
 };
 

@@ -17,7 +17,7 @@
 
 /* One probe: where, and what the program is told. */
 struct link_site {
-	uint64_t offset;         /* in the file */
+	uint64_t offset;	 /* in the file */
 	uint64_t ref_ctr_offset; /* in the file, of the USDT semaphore; 0 = none */
 	uint64_t cookie;
 	int refused; /* out: 0, or the negative errno with which the kernel refused this site */
@@ -34,6 +34,5 @@ struct link_site {
  */
 int link_sites(int prog_fd, int attach_type, int object_fd, int pid, struct link_site *sites,
 	       size_t n_sites, int *links, size_t max_links, size_t *n_links);
-
 
 #endif

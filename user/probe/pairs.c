@@ -18,10 +18,17 @@ static const struct {
 	const char *ends[12][4];
 } words[] = {
 	{"start",
-	 {{"done"}, {"end"}, {"stop"}, {"finish"}, {"finished"}, {"complete"}, {"completed"},
-	  {"commit", "abort", "rollback"}, {"return"}, {"exit"}}},
-	{"begin",
-	 {{"end"}, {"done"}, {"finish"}, {"complete"}, {"commit", "abort", "rollback"}}},
+	 {{"done"},
+	  {"end"},
+	  {"stop"},
+	  {"finish"},
+	  {"finished"},
+	  {"complete"},
+	  {"completed"},
+	  {"commit", "abort", "rollback"},
+	  {"return"},
+	  {"exit"}}},
+	{"begin", {{"end"}, {"done"}, {"finish"}, {"complete"}, {"commit", "abort", "rollback"}}},
 	{"entry", {{"return"}, {"exit"}, {"done"}}},
 	{"enter", {{"exit"}, {"leave"}, {"return"}}},
 	{"send", {{"recv"}, {"receive"}}},
@@ -138,7 +145,7 @@ static bool already_listed(const usdt_pair_list *list, const struct usdt_name *s
 {
 	struct usdt_pair *pair;
 
-	vec_for_each(list, pair) {
+	vec_for_each (list, pair) {
 		if (!strcmp(pair->provider, start->provider) && !strcmp(pair->start, start->name))
 			return true;
 	}
@@ -153,7 +160,7 @@ static bool chosen_by_glob(const struct usdt_pair *pair, const pair_rule_list *r
 
 	if (!rules || !rules->len)
 		return true;
-	vec_for_each(rules, rule) {
+	vec_for_each (rules, rule) {
 		char normal[NAME_CAP], pattern[NAME_CAP];
 
 		if (rule->n_ends || fnmatch(rule->provider, pair->provider, 0))
@@ -267,7 +274,7 @@ void usdt_pairs__free(usdt_pair_list *list)
 {
 	struct usdt_pair *pair;
 
-	vec_for_each(list, pair)
+	vec_for_each (list, pair)
 		free_pair(pair);
 	vec_free(list);
 }
@@ -276,7 +283,8 @@ static int bad_rule(const char *text, struct error *err)
 {
 	return error_set(err, EXIT_USAGE, -EINVAL,
 			 "-u: '%s' is not PROVIDER:START..END or PROVIDER:GLOB (try -u "
-			 "'postgresql:query__start..query__done')", text);
+			 "'postgresql:query__start..query__done')",
+			 text);
 }
 
 int pair_rule__parse(const char *text, pair_rule_list *rules, struct error *err)
@@ -316,7 +324,7 @@ void pair_rules__free(pair_rule_list *rules)
 {
 	struct pair_rule *rule;
 
-	vec_for_each(rules, rule) {
+	vec_for_each (rules, rule) {
 		free(rule->provider);
 		free(rule->start);
 		for (size_t i = 0; i < rule->n_ends; i++)

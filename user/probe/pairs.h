@@ -34,8 +34,8 @@ struct usdt_name {
 
 /* What the user asked for with -u; an empty list means: every pair that is found. */
 struct pair_rule {
-	char *provider;               /* may be a glob */
-	char *start;                  /* a probe's name, or a glob over pairs when n_ends is 0 */
+	char *provider; /* may be a glob */
+	char *start;	/* a probe's name, or a glob over pairs when n_ends is 0 */
 	char *ends[PAIR_ENDS_MAX];
 	size_t n_ends;
 };

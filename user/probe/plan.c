@@ -39,7 +39,7 @@ const struct plan_object *plan__object_of(const struct plan *plan, const struct 
 {
 	const struct plan_object *o;
 
-	vec_for_each(&plan->objects, o) {
+	vec_for_each (&plan->objects, o) {
 		if (o->dev_major == m->dev_major && o->dev_minor == m->dev_minor &&
 		    o->inode == m->inode)
 			return o;
@@ -47,12 +47,11 @@ const struct plan_object *plan__object_of(const struct plan *plan, const struct 
 	return NULL;
 }
 
-const struct plan_allocator *plan__allocator(const struct plan *plan,
-					     const struct process *process)
+const struct plan_allocator *plan__allocator(const struct plan *plan, const struct process *process)
 {
 	const struct plan_allocator *a;
 
-	vec_for_each(&plan->allocators, a) {
+	vec_for_each (&plan->allocators, a) {
 		if (a->exe_dev == process->exe_dev && a->exe_inode == process->exe_inode)
 			return a;
 	}
@@ -111,7 +110,7 @@ static bool is_open(const struct plan *plan, const image_list *images, const str
 	const struct plan_object *known = plan__object_of(plan, m);
 	const struct plan_image *image;
 
-	vec_for_each(images, image) {
+	vec_for_each (images, image) {
 		if (known && image->object == (size_t)(known - plan->objects.data))
 			return true;
 	}
@@ -124,7 +123,7 @@ static int open_images(struct plan *plan, const struct process *process, const s
 	const struct mapping *m;
 	int ret = 0;
 
-	vec_for_each(&maps->list, m) {
+	vec_for_each (&maps->list, m) {
 		struct plan_image image = {0}, *slot;
 
 		if (!m->executable || !m->inode || is_open(plan, images, m) ||
@@ -165,7 +164,7 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	ret = open_images(plan, process, maps, &images);
 	if (!ret && options->heap)
 		ret = plan_heap__add(plan, process, images.data, images.len);
-	vec_for_each(&images, image) {
+	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
 		elf_image__free(image->image);
@@ -183,13 +182,13 @@ void plan__free(struct plan *plan)
 	struct plan_probe *probe;
 	struct plan_pair *pair;
 
-	vec_for_each(&plan->objects, object) {
+	vec_for_each (&plan->objects, object) {
 		close(object->fd);
 		free(object->path);
 	}
-	vec_for_each(&plan->probes, probe)
+	vec_for_each (&plan->probes, probe)
 		free(probe->symbol);
-	vec_for_each(&plan->pairs, pair)
+	vec_for_each (&plan->pairs, pair)
 		free(pair->name);
 	vec_free(&plan->objects);
 	vec_free(&plan->probes);
@@ -216,7 +215,7 @@ size_t plan__count(const struct plan *plan, enum plan_kind kind)
 	const struct plan_probe *probe;
 	size_t n = 0;
 
-	vec_for_each(&plan->probes, probe)
+	vec_for_each (&plan->probes, probe)
 		n += probe->kind == kind && !probe->refused;
 	return n;
 }
@@ -230,7 +229,7 @@ bool plan__has_own_macros(const struct plan *plan)
 {
 	const struct span_site *site;
 
-	vec_for_each(&plan->sites, site) {
+	vec_for_each (&plan->sites, site) {
 		if (site->pair == PLAN_OWN_PAIR)
 			return true;
 	}

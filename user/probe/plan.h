@@ -41,19 +41,19 @@ struct plan_object {
 
 struct plan_probe {
 	enum plan_kind kind;
-	size_t object;            /* index into plan.objects */
-	char *symbol;             /* "malloc", "postgresql:query__start" */
-	uint64_t offset;          /* in the file: the function's entry or the note's location */
-	uint64_t site_offset;     /* in the file: where the probe goes */
-	uint64_t ref_ctr_offset;  /* in the file: the semaphore; 0 = none */
+	size_t object;		 /* index into plan.objects */
+	char *symbol;		 /* "malloc", "postgresql:query__start" */
+	uint64_t offset;	 /* in the file: the function's entry or the note's location */
+	uint64_t site_offset;	 /* in the file: where the probe goes */
+	uint64_t ref_ctr_offset; /* in the file: the semaphore; 0 = none */
 	uint64_t cookie;
-	char instruction[16];     /* mnemonic at the site */
-	const char *why;          /* constant phrase: why the site is where it is, or NULL */
-	const char *refused;      /* constant phrase: why it will not be probed, or NULL */
+	char instruction[16]; /* mnemonic at the site */
+	const char *why;      /* constant phrase: why the site is where it is, or NULL */
+	const char *refused;  /* constant phrase: why it will not be probed, or NULL */
 };
 
 struct plan_pair {
-	char *name;           /* of its spans; NULL for our own macros, which bring names */
+	char *name; /* of its spans; NULL for our own macros, which bring names */
 	struct span_pair abi;
 };
 
@@ -68,7 +68,7 @@ struct plan_options {
 struct plan_allocator {
 	uint64_t exe_dev, exe_inode;
 	bool found;
-	size_t object;  /* whose PLAN_ALLOC probes belong to it */
+	size_t object;	/* whose PLAN_ALLOC probes belong to it */
 	char label[64]; /* "glibc malloc" */
 };
 
@@ -78,8 +78,8 @@ struct plan {
 	VEC(struct plan_pair) pairs;
 	VEC(struct span_site) sites;
 	VEC(struct plan_allocator) allocators; /* one per executable, if the heap was asked for */
-	unsigned int bad_objects; /* mapped files that could not be read as ELF */
-	size_t notes_left_out;    /* USDT sites beyond what one object may bring */
+	unsigned int bad_objects;	       /* mapped files that could not be read as ELF */
+	size_t notes_left_out;		       /* USDT sites beyond what one object may bring */
 };
 
 /*
@@ -117,7 +117,6 @@ struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_
 				   const char *symbol);
 int plan_heap__add(struct plan *plan, const struct process *process,
 		   const struct plan_image *images, size_t n);
-int plan_spans__add(struct plan *plan, const struct plan_image *image,
-		    const pair_rule_list *rules);
+int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
 
 #endif

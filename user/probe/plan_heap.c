@@ -40,8 +40,12 @@ static const struct {
 static const struct {
 	const char *file_part, *label;
 } allocators[] = {
-	{"libjemalloc", "jemalloc"}, {"libtcmalloc", "tcmalloc"}, {"libmimalloc", "mimalloc"},
-	{"libc.so.6", "glibc malloc"}, {"libc-2.", "glibc malloc"}, {"ld-musl", "musl malloc"},
+	{"libjemalloc", "jemalloc"},
+	{"libtcmalloc", "tcmalloc"},
+	{"libmimalloc", "mimalloc"},
+	{"libc.so.6", "glibc malloc"},
+	{"libc-2.", "glibc malloc"},
+	{"ld-musl", "musl malloc"},
 	{"libasan", "AddressSanitizer's malloc"},
 };
 
@@ -111,8 +115,8 @@ static uint64_t code_size(const struct elf_image *image, const struct elf_symbol
 static int place(const struct elf_image *image, const struct elf_symbol *symbol, size_t f,
 		 struct plan_probe *probe)
 {
-	enum place_need need = family[f].function == HEAP_FREE ? PLACE_ENTRY_SKIPS_NULL :
-								 PLACE_RETURN;
+	enum place_need need =
+		family[f].function == HEAP_FREE ? PLACE_ENTRY_SKIPS_NULL : PLACE_RETURN;
 	uint64_t size = code_size(image, symbol);
 	struct placement at;
 	uint8_t *code;
@@ -144,9 +148,8 @@ static bool is_planned(const struct plan *plan, size_t object, uint64_t offset)
 {
 	const struct plan_probe *probe;
 
-	vec_for_each(&plan->probes, probe) {
-		if (probe->kind == PLAN_ALLOC && probe->object == object &&
-		    probe->offset == offset)
+	vec_for_each (&plan->probes, probe) {
+		if (probe->kind == PLAN_ALLOC && probe->object == object && probe->offset == offset)
 			return true;
 	}
 	return false;

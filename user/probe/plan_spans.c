@@ -32,7 +32,7 @@ struct planner {
 	const struct plan_image *image;
 	const struct usdt_notes *notes;
 	const usdt_pair_list *pairs;
-	size_t first_pair; /* index in plan->pairs of pairs->data[0] */
+	size_t first_pair;	     /* index in plan->pairs of pairs->data[0] */
 	struct fde_index *functions; /* may be NULL */
 };
 
@@ -157,11 +157,11 @@ static bool in_one_function(const struct planner *p, const struct usdt_pair *pai
 
 	if (!p->functions)
 		return true;
-	vec_for_each(&p->notes->list, start) {
+	vec_for_each (&p->notes->list, start) {
 		if (strcmp(start->provider, pair->provider) || strcmp(start->name, pair->start) ||
 		    fde_index__function_start(p->functions, start->location, &start_function))
 			continue;
-		vec_for_each(&p->notes->list, end) {
+		vec_for_each (&p->notes->list, end) {
 			if (find_pair(p, end, &found, &role) && found == index &&
 			    role == SITE_END &&
 			    !fde_index__function_start(p->functions, end->location,
@@ -201,7 +201,7 @@ static int add_sites(struct planner *p)
 	size_t pair;
 	int ret = 0;
 
-	vec_for_each(&p->notes->list, note) {
+	vec_for_each (&p->notes->list, note) {
 		if (ret)
 			break;
 		if (is_repeated(p->notes, note))
@@ -226,7 +226,8 @@ int plan_spans__add(struct plan *plan, const struct plan_image *image, const pai
 	int ret = usdt_notes__load(image->image, &notes);
 
 	if (ret) {
-		/* An object whose notes cannot be read has no probes for us; only memory is fatal. */
+		/* An object whose notes cannot be read has no probes for us; only memory is fatal.
+		 */
 		usdt_notes__free(&notes);
 		return ret == -ENOMEM ? ret : 0;
 	}

@@ -15,22 +15,14 @@ static const struct {
 	uint16_t offset;
 } registers[] = {
 #define REG(member) offsetof(struct user_regs_struct, member)
-	{{"rax", "eax", "ax", "al", "ah"}, REG(rax)},
-	{{"rbx", "ebx", "bx", "bl", "bh"}, REG(rbx)},
-	{{"rcx", "ecx", "cx", "cl", "ch"}, REG(rcx)},
-	{{"rdx", "edx", "dx", "dl", "dh"}, REG(rdx)},
-	{{"rsi", "esi", "si", "sil"}, REG(rsi)},
-	{{"rdi", "edi", "di", "dil"}, REG(rdi)},
-	{{"rbp", "ebp", "bp", "bpl"}, REG(rbp)},
-	{{"rsp", "esp", "sp", "spl"}, REG(rsp)},
-	{{"r8", "r8d", "r8w", "r8b"}, REG(r8)},
-	{{"r9", "r9d", "r9w", "r9b"}, REG(r9)},
-	{{"r10", "r10d", "r10w", "r10b"}, REG(r10)},
-	{{"r11", "r11d", "r11w", "r11b"}, REG(r11)},
-	{{"r12", "r12d", "r12w", "r12b"}, REG(r12)},
-	{{"r13", "r13d", "r13w", "r13b"}, REG(r13)},
-	{{"r14", "r14d", "r14w", "r14b"}, REG(r14)},
-	{{"r15", "r15d", "r15w", "r15b"}, REG(r15)},
+	{{"rax", "eax", "ax", "al", "ah"}, REG(rax)}, {{"rbx", "ebx", "bx", "bl", "bh"}, REG(rbx)},
+	{{"rcx", "ecx", "cx", "cl", "ch"}, REG(rcx)}, {{"rdx", "edx", "dx", "dl", "dh"}, REG(rdx)},
+	{{"rsi", "esi", "si", "sil"}, REG(rsi)},      {{"rdi", "edi", "di", "dil"}, REG(rdi)},
+	{{"rbp", "ebp", "bp", "bpl"}, REG(rbp)},      {{"rsp", "esp", "sp", "spl"}, REG(rsp)},
+	{{"r8", "r8d", "r8w", "r8b"}, REG(r8)},	      {{"r9", "r9d", "r9w", "r9b"}, REG(r9)},
+	{{"r10", "r10d", "r10w", "r10b"}, REG(r10)},  {{"r11", "r11d", "r11w", "r11b"}, REG(r11)},
+	{{"r12", "r12d", "r12w", "r12b"}, REG(r12)},  {{"r13", "r13d", "r13w", "r13b"}, REG(r13)},
+	{{"r14", "r14d", "r14w", "r14b"}, REG(r14)},  {{"r15", "r15d", "r15w", "r15b"}, REG(r15)},
 #undef REG
 };
 

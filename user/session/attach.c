@@ -52,7 +52,7 @@ static int collect_batch(struct plan *plan, size_t object, bool heap, struct bat
 {
 	struct plan_probe *probe;
 
-	vec_for_each(&plan->probes, probe) {
+	vec_for_each (&plan->probes, probe) {
 		bool is_heap = probe->kind == PLAN_ALLOC;
 		struct plan_probe **slot;
 		struct link_site *site;
@@ -104,7 +104,8 @@ static int link_object(struct attachment *a, size_t object, bool heap, pid_t pid
 			ret = keep_links(fds, links, n_links);
 		for (size_t i = 0; !ret && i < batch.sites.len; i++) {
 			if (batch.sites.data[i].refused)
-				batch.probes.data[i]->refused = "the kernel cannot probe this instruction";
+				batch.probes.data[i]->refused =
+					"the kernel cannot probe this instruction";
 		}
 	}
 	vec_free(&batch.sites);
@@ -118,9 +119,11 @@ static int explain(int ret, const struct plan_object *object, pid_t pid, struct 
 		return error_set(err, EXIT_UNSUPPORTED, ret,
 				 "cannot attach to %d: not permitted. Run it with sudo.", pid);
 	if (ret == -EINVAL || ret == -EOPNOTSUPP)
-		return error_set(err, EXIT_UNSUPPORTED, ret,
-				 "cannot attach to %s: this kernel has no uprobe sessions. perftrace "
-				 "needs Linux 6.13 or newer.", object->path);
+		return error_set(
+			err, EXIT_UNSUPPORTED, ret,
+			"cannot attach to %s: this kernel has no uprobe sessions. perftrace "
+			"needs Linux 6.13 or newer.",
+			object->path);
 	return error_set(err, EXIT_FAILED, ret, "cannot attach to %s: %s", object->path,
 			 strerror(-ret));
 }
@@ -146,7 +149,7 @@ static bool is_mapped(const struct plan *plan, size_t object, const struct maps 
 {
 	const struct mapping *m;
 
-	vec_for_each(&maps->list, m) {
+	vec_for_each (&maps->list, m) {
 		if (m->executable && m->inode &&
 		    plan__object_of(plan, m) == &plan->objects.data[object])
 			return true;
@@ -183,7 +186,7 @@ bool attachment__is_per_process(const struct attachment *a)
 {
 	const struct plan_probe *probe;
 
-	vec_for_each(&a->plan->probes, probe) {
+	vec_for_each (&a->plan->probes, probe) {
 		if (!probe->refused && probe->kind != PLAN_USDT &&
 		    !(a->executables_shared && a->plan->objects.data[probe->object].is_executable))
 			return true;
@@ -200,7 +203,7 @@ void attachment__remove_process(struct attachment *a, pid_t pid)
 		if (links.pid != pid)
 			continue;
 		a->processes.data[i] = a->processes.data[--a->processes.len];
-		vec_for_each(&links.fds, fd)
+		vec_for_each (&links.fds, fd)
 			closer__close(a->closer, *fd);
 		vec_free(&links.fds);
 		return;
@@ -213,7 +216,7 @@ void attachment__detach(struct attachment *a)
 
 	while (a->processes.len)
 		attachment__remove_process(a, a->processes.data[0].pid);
-	vec_for_each(&a->shared, fd)
+	vec_for_each (&a->shared, fd)
 		closer__close(a->closer, *fd);
 	a->shared.len = 0;
 	closer__wait(a->closer);

@@ -58,8 +58,7 @@ struct closer *closer__new(void)
 	/* Signals are for the main thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (c->n_threads < THREADS &&
-	       !pthread_create(&c->threads[c->n_threads], NULL, run, c))
+	while (c->n_threads < THREADS && !pthread_create(&c->threads[c->n_threads], NULL, run, c))
 		c->n_threads++;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (c->n_threads)

@@ -15,7 +15,7 @@
 
 struct member {
 	pid_t pid, parent; /* parent 0 = a root */
-	uint64_t space;    /* 0 = its parent's, or a root's: never purged */
+	uint64_t space;	   /* 0 = its parent's, or a root's: never purged */
 	bool alive;
 	bool has_symbols;
 	UT_hash_handle hh;
@@ -48,8 +48,7 @@ void family__free(struct family *f)
 
 	if (!f)
 		return;
-	HASH_ITER(hh, f->members, member, next)
-	{
+	HASH_ITER (hh, f->members, member, next) {
 		HASH_DEL(f->members, member);
 		free(member);
 	}
@@ -230,8 +229,7 @@ void family__refresh_symbols(struct family *f)
 {
 	struct member *member, *next;
 
-	HASH_ITER(hh, f->members, member, next)
-	{
+	HASH_ITER (hh, f->members, member, next) {
 		if (member->alive)
 			load_symbols(f, member);
 	}

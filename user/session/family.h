@@ -21,13 +21,13 @@
 struct family;
 
 struct family_facts {
-	uint64_t followed;      /* children that became targets after the attach */
-	uint64_t never_linked;  /* of those, gone before their own probes were in */
+	uint64_t followed;     /* children that became targets after the attach */
+	uint64_t never_linked; /* of those, gone before their own probes were in */
 	uint64_t execs;
 	uint64_t gap_ns_total, gap_ns_max; /* fork to own probes, over the linked ones */
 	bool root_exited;
-	uint32_t root_exit_code; /* of the last root that ended, as wait(2) encodes it */
-	uint64_t gone_blocks, gone_bytes;  /* live in an address space that ended */
+	uint32_t root_exit_code;	  /* of the last root that ended, as wait(2) encodes it */
+	uint64_t gone_blocks, gone_bytes; /* live in an address space that ended */
 };
 
 /* Borrows all arguments. NULL when out of memory. */

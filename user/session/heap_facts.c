@@ -68,10 +68,10 @@ static uint32_t name_frames(struct reading *r, const struct heap_site *site,
 		frames[n] = (struct heap_frame){
 			.function = frame.function,
 			.module = frame.path ? frame.path : frame.module,
-			.build_id = frame.build_id[0] ? names__intern(r->names, frame.build_id) :
-							NULL,
-			.offset = frame.executable_mapping ? frame.file_vaddr_offset :
-							     site->frames[n],
+			.build_id =
+				frame.build_id[0] ? names__intern(r->names, frame.build_id) : NULL,
+			.offset = frame.executable_mapping ? frame.file_vaddr_offset
+							   : site->frames[n],
 		};
 	}
 	return n;
@@ -125,8 +125,7 @@ static int fill_totals(const struct kernel *kernel, struct reading *r)
 	total->freed_bytes = counters[COUNTER_HEAP_FREED_BYTES];
 	total->unknown_frees = counters[COUNTER_HEAP_UNKNOWN_FREES];
 	total->peak_live_bytes = gauge.peak_live_bytes > 0 ? gauge.peak_live_bytes : 0;
-	HASH_ITER(hh, r->counts, count, next)
-	{
+	HASH_ITER (hh, r->counts, count, next) {
 		total->live_blocks += count->blocks;
 		total->live_bytes += count->bytes;
 	}
@@ -144,8 +143,7 @@ int heap_facts__read(const struct kernel *kernel, struct symbolizer *symbolizer,
 		ret = kernel__for_each_site(kernel, add_site, &r);
 	if (!ret)
 		ret = fill_totals(kernel, &r);
-	HASH_ITER(hh, r.counts, count, next)
-	{
+	HASH_ITER (hh, r.counts, count, next) {
 		HASH_DEL(r.counts, count);
 		free(count);
 	}

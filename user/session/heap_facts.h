@@ -15,7 +15,6 @@
  * the frames belong to `symbolizer` and `names`.
  */
 int heap_facts__read(const struct kernel *kernel, struct symbolizer *symbolizer,
-		     const struct family *family, struct names *names,
-		     struct heap_snapshot *heap);
+		     const struct family *family, struct names *names, struct heap_snapshot *heap);
 
 #endif

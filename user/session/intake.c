@@ -10,7 +10,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define UNKNOWN_NAME    "(unknown name)"
+#define UNKNOWN_NAME	"(unknown name)"
 #define CHECKPOINTS_MAX 65536 /* processes remembered */
 
 struct cached_name {
@@ -37,8 +37,8 @@ struct intake {
 	uint64_t malformed;
 };
 
-struct intake *intake__new(struct kernel *kernel, const struct plan *plan,
-			   struct names *names, const struct intake_events *events)
+struct intake *intake__new(struct kernel *kernel, const struct plan *plan, struct names *names,
+			   const struct intake_events *events)
 {
 	struct intake *in = calloc(1, sizeof(*in));
 
@@ -58,13 +58,11 @@ void intake__free(struct intake *in)
 
 	if (!in)
 		return;
-	HASH_ITER(hh, in->cache, name, next_name)
-	{
+	HASH_ITER (hh, in->cache, name, next_name) {
 		HASH_DEL(in->cache, name);
 		free(name);
 	}
-	HASH_ITER(hh, in->checkpoints, checkpoint, next_checkpoint)
-	{
+	HASH_ITER (hh, in->checkpoints, checkpoint, next_checkpoint) {
 		HASH_DEL(in->checkpoints, checkpoint);
 		free(checkpoint);
 	}

@@ -26,8 +26,8 @@ struct intake_events {
 };
 
 /* All arguments are borrowed (events copied). NULL when out of memory. */
-struct intake *intake__new(struct kernel *kernel, const struct plan *plan,
-			   struct names *names, const struct intake_events *events);
+struct intake *intake__new(struct kernel *kernel, const struct plan *plan, struct names *names,
+			   const struct intake_events *events);
 void intake__free(struct intake *in);
 
 /* One record of the ring: a kernel_record_fn with the intake as its argument. */

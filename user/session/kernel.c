@@ -106,7 +106,8 @@ static int explain_load(int ret, struct error *err)
 				 "perftrace needs it");
 	return error_set(err, EXIT_UNSUPPORTED, ret,
 			 "cannot load BPF programs: %s. perftrace needs Linux 6.13 or newer; -v "
-			 "shows what the kernel said.", strerror(-ret));
+			 "shows what the kernel said.",
+			 strerror(-ret));
 }
 
 int kernel__load(const struct kernel_options *options, struct kernel **out, struct error *err)
@@ -320,7 +321,9 @@ static int for_each_entry(int fd, size_t key_size, size_t value_size,
 	while (!ret) {
 		uint32_t n = capacity, next;
 		int err = bpf_map_lookup_batch(fd, first ? NULL : &position, &next, keys, values,
-					       &n, NULL) ? errno : 0;
+					       &n, NULL)
+				  ? errno
+				  : 0;
 
 		if (err == ENOSPC) {
 			capacity *= 2;
@@ -413,7 +416,7 @@ int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void
 	struct heap_gauge *gauge = &k->skel->bss->gauge;
 	struct live_key *key;
 
-	vec_for_each(&visit.doomed, key)
+	vec_for_each (&visit.doomed, key)
 		bpf_map_delete_elem(fd, key);
 	__atomic_fetch_sub(&gauge->live_blocks, visit.doomed.len, __ATOMIC_SEQ_CST);
 	__atomic_fetch_sub(&gauge->live_bytes, visit.doomed_bytes, __ATOMIC_SEQ_CST);

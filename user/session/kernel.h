@@ -20,8 +20,8 @@ struct kernel;
 struct kernel_options {
 	bool heap, spans;
 	bool follow_children;
-	size_t ring_bytes;  /* a power of two of at least a page */
-	size_t live_max;    /* blocks alive at once */
+	size_t ring_bytes; /* a power of two of at least a page */
+	size_t live_max;   /* blocks alive at once */
 	const struct span_site *sites;
 	size_t n_sites;
 	const struct span_pair *pairs;

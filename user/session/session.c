@@ -17,21 +17,20 @@
 #include "session/heap_facts.h"
 #include "session/intake.h"
 #include "session/kernel.h"
+#include "session/roster.h"
 #include "stack/symbolize.h"
 
-#define LOOK_MS        50 /* how often the ring is looked at; `tail -f` feels immediate */
-#define SAMPLE_NS      (NSEC_PER_SEC / 4)
-#define SYMBOLS_NS     (2 * NSEC_PER_SEC)
-#define NAMES_MAX      65536
-#define RING_PAUSE_US  2000
-#define SETTLE_US      2000 /* programs that passed the gate before it closed are done by then */
+#define LOOK_MS	      50 /* how often the ring is looked at; `tail -f` feels immediate */
+#define SAMPLE_NS     (NSEC_PER_SEC / 4)
+#define SYMBOLS_NS    (2 * NSEC_PER_SEC)
+#define NAMES_MAX     65536
+#define RING_PAUSE_US 2000
+#define SETTLE_US     2000 /* programs that passed the gate before it closed are done by then */
 
 struct session {
 	struct session_options options;
 	struct session_observer observer;
-	VEC(struct process) roots;
-	VEC(struct process) children; /* that lived at the attach */
-	bool follow;
+	struct roster roster;
 	struct plan plan;
 	struct kernel *kernel;
 	struct attachment *attachment;
@@ -48,93 +47,6 @@ struct session {
 };
 
 /* ---- who and what ---- */
-
-static int open_roots(struct session *s, struct error *err)
-{
-	pid_t *pid;
-
-	vec_for_each(&s->options.pids, pid) {
-		struct process *p = vec_push(&s->roots);
-		int ret = p ? process__open(*pid, p, err) : -ENOMEM;
-
-		if (ret) {
-			if (p)
-				s->roots.len--;
-			return ret;
-		}
-	}
-	return 0;
-}
-
-static bool is_root(const struct session *s, pid_t pid)
-{
-	const struct process *p;
-
-	vec_for_each(&s->roots, p) {
-		if (p->pid == pid)
-			return true;
-	}
-	return false;
-}
-
-/* Living children of the roots, as far as they are followed. */
-static int find_children(const struct session *s, pid_list *pids)
-{
-	struct process *root;
-	int ret = 0;
-
-	vec_for_each(&s->roots, root) {
-		if (!ret && s->options.follow == FOLLOW_ON)
-			ret = process__descendants(root->pid, pids);
-		else if (!ret && s->options.follow == FOLLOW_AUTO)
-			ret = process__siblings_in_trade(root, pids);
-	}
-	return ret;
-}
-
-static bool is_child(const struct session *s, pid_t pid)
-{
-	const struct process *p;
-
-	vec_for_each(&s->children, p) {
-		if (p->pid == pid)
-			return true;
-	}
-	return false;
-}
-
-/* Opens the children among `pids` that are not known yet. */
-static int adopt(struct session *s, const pid_list *pids)
-{
-	pid_t *pid;
-
-	vec_for_each(pids, pid) {
-		struct process *p;
-
-		if (is_root(s, *pid) || is_child(s, *pid) || *pid == getpid())
-			continue;
-		p = vec_push(&s->children);
-		if (!p)
-			return -ENOMEM;
-		if (process__open(*pid, p, NULL))
-			s->children.len--; /* gone, or of a kind we cannot trace */
-	}
-	return 0;
-}
-
-/* Children that already live are traced, too, if children are followed at all. */
-static int open_children(struct session *s)
-{
-	pid_list pids = {0};
-	int ret = find_children(s, &pids);
-
-	s->follow = s->options.follow == FOLLOW_ON ||
-		    (s->options.follow == FOLLOW_AUTO && pids.len);
-	if (!ret)
-		ret = adopt(s, &pids);
-	vec_free(&pids);
-	return ret;
-}
 
 static int plan_process(struct session *s, const struct process *p, struct error *err)
 {
@@ -162,8 +74,8 @@ static int vanished(const struct session *s, int ret, struct error *err)
 {
 	const struct process *root = session__root(s);
 
-	return error_set(err, EXIT_NO_TARGET, ret, "process %d (%s) exited before it could be traced",
-			 root->pid, root->comm);
+	return error_set(err, EXIT_NO_TARGET, ret,
+			 "process %d (%s) exited before it could be traced", root->pid, root->comm);
 }
 
 static int plan_all(struct session *s, struct error *err)
@@ -171,7 +83,7 @@ static int plan_all(struct session *s, struct error *err)
 	const struct process *p;
 	int ret = 0;
 
-	vec_for_each(&s->roots, p) {
+	vec_for_each (&s->roster.roots, p) {
 		ret = plan_process(s, p, err);
 		if (ret == -ESRCH)
 			return vanished(s, ret, err);
@@ -179,7 +91,7 @@ static int plan_all(struct session *s, struct error *err)
 			return error_set(err, EXIT_FAILED, ret, "cannot read %d: %s", p->pid,
 					 strerror(-ret));
 	}
-	vec_for_each(&s->children, p) {
+	vec_for_each (&s->roster.children, p) {
 		ret = plan_process(s, p, NULL);
 		if (ret == -ENOMEM)
 			return ret;
@@ -191,24 +103,14 @@ int session__new(const struct session_options *options, const struct session_obs
 		 struct session **out, struct error *err)
 {
 	struct session *s = calloc(1, sizeof(*s));
-	pid_t *pid;
 	int ret = s ? 0 : -ENOMEM;
 
 	if (ret)
 		return ret;
 	s->options = *options;
-	memset(&s->options.pids, 0, sizeof(s->options.pids));
 	s->observer = *observer;
-	vec_for_each(&options->pids, pid) {
-		pid_t *slot = vec_push(&s->options.pids);
-
-		if (slot)
-			*slot = *pid;
-	}
 	clock_offset_refresh(&s->clock, 0);
-	ret = open_roots(s, err);
-	if (!ret)
-		ret = open_children(s);
+	ret = roster__open(&s->roster, &options->pids, options->follow, err);
 	if (!ret)
 		ret = plan_all(s, err);
 	if (ret) {
@@ -252,7 +154,7 @@ static int build_rooms(struct session *s, struct error *err)
 	struct kernel_options options = {
 		.heap = s->options.heap && plan__count(&s->plan, PLAN_ALLOC),
 		.spans = s->options.spans && s->plan.sites.len,
-		.follow_children = s->follow,
+		.follow_children = s->roster.follow,
 		.ring_bytes = s->options.ring_bytes,
 		.live_max = s->options.live_max,
 		.sites = s->plan.sites.data,
@@ -260,7 +162,7 @@ static int build_rooms(struct session *s, struct error *err)
 	};
 	int ret;
 
-	vec_for_each(&s->plan.pairs, pair) {
+	vec_for_each (&s->plan.pairs, pair) {
 		struct span_pair *slot = vec_push(&pairs);
 
 		if (!slot) {
@@ -287,28 +189,6 @@ static int build_rooms(struct session *s, struct error *err)
 	return kernel__set_reader(s->kernel, intake__record, s->intake);
 }
 
-/*
- * An executable may be probed for all its processes only if all of them are ours: otherwise
- * /usr/bin/python3 of somebody else would pay.
- */
-static bool executables_are_ours(const struct session *s)
-{
-	const struct process *root;
-
-	vec_for_each(&s->roots, root) {
-		pid_list running = {0};
-		bool ours = process__find_by_executable(root, &running) == 0;
-		pid_t *pid;
-
-		vec_for_each(&running, pid)
-			ours &= is_root(s, *pid) || is_child(s, *pid);
-		vec_free(&running);
-		if (!ours)
-			return false;
-	}
-	return true;
-}
-
 static int link_all(struct session *s, struct error *err)
 {
 	const struct process *p;
@@ -316,14 +196,14 @@ static int link_all(struct session *s, struct error *err)
 
 	if (ret)
 		return ret;
-	if (s->follow && executables_are_ours(s))
+	if (s->roster.follow && roster__owns_executables(&s->roster))
 		ret = attachment__add_executables(s->attachment, err);
 	kernel__set_born_ready(s->kernel, !attachment__is_per_process(s->attachment));
-	vec_for_each(&s->roots, p) {
+	vec_for_each (&s->roster.roots, p) {
 		if (!ret)
 			ret = family__add(s->family, p, err);
 	}
-	vec_for_each(&s->children, p) {
+	vec_for_each (&s->roster.children, p) {
 		/* A child that has just gone is no reason to give up. */
 		if (!ret && family__add(s->family, p, NULL) == -ENOMEM)
 			ret = -ENOMEM;
@@ -334,15 +214,11 @@ static int link_all(struct session *s, struct error *err)
 /* Children born between the first look and the open gate: no notice told of them. */
 static int adopt_latecomers(struct session *s)
 {
-	pid_list pids = {0};
-	size_t known = s->children.len;
-	int ret = s->follow ? find_children(s, &pids) : 0;
+	size_t known = s->roster.children.len;
+	int ret = roster__adopt_children(&s->roster);
 
-	if (!ret)
-		ret = adopt(s, &pids);
-	vec_free(&pids);
-	for (size_t i = known; !ret && i < s->children.len; i++) {
-		if (family__add(s->family, &s->children.data[i], NULL) == -ENOMEM)
+	for (size_t i = known; !ret && i < s->roster.children.len; i++) {
+		if (family__add(s->family, &s->roster.children.data[i], NULL) == -ENOMEM)
 			ret = -ENOMEM;
 	}
 	return ret;
@@ -424,17 +300,6 @@ static void look(struct session *s)
 	clock_offset_refresh(&s->clock, 10 * NSEC_PER_SEC);
 }
 
-static bool any_root_alive(const struct session *s)
-{
-	const struct process *p;
-
-	vec_for_each(&s->roots, p) {
-		if (process__is_alive(p))
-			return true;
-	}
-	return false;
-}
-
 static int wait_ms(const struct session *s, uint64_t deadline)
 {
 	uint64_t now = clock_monotonic_ns(), left;
@@ -466,11 +331,11 @@ enum session_end session__run(struct session *s, int stop_fd)
 		if (fds[0].revents)
 			return SESSION_STOPPED;
 		if (fds[2].revents) {
-			if (!any_root_alive(s))
+			if (!roster__any_root_alive(&s->roster))
 				return SESSION_TARGET_GONE;
 			fds[2].fd = -1; /* others live on: asked for at every look */
 		}
-		if (fds[2].fd < 0 && !any_root_alive(s))
+		if (fds[2].fd < 0 && !roster__any_root_alive(&s->roster))
 			return SESSION_TARGET_GONE;
 		if (deadline && clock_monotonic_ns() >= deadline)
 			return SESSION_DURATION_OVER;
@@ -570,8 +435,6 @@ void session__finish(struct session *s, struct session_results *r)
 
 void session__free(struct session *s)
 {
-	struct process *p;
-
 	if (!s)
 		return;
 	if (s->kernel && !s->finished)
@@ -583,13 +446,7 @@ void session__free(struct session *s)
 	symbolizer__free(s->symbolizer);
 	names__free(s->names);
 	plan__free(&s->plan);
-	vec_for_each(&s->roots, p)
-		process__close(p);
-	vec_for_each(&s->children, p)
-		process__close(p);
-	vec_free(&s->roots);
-	vec_free(&s->children);
-	vec_free(&s->options.pids);
+	roster__close(&s->roster);
 	free(s);
 }
 
@@ -597,12 +454,12 @@ void session__free(struct session *s)
 
 const struct process *session__root(const struct session *s)
 {
-	return &s->roots.data[0];
+	return roster__root(&s->roster);
 }
 
 size_t session__root_count(const struct session *s)
 {
-	return s->roots.len;
+	return s->roster.roots.len;
 }
 
 const struct plan *session__plan(const struct session *s)
@@ -625,12 +482,12 @@ size_t session__open_spans(struct session *s, uint32_t pid, uint32_t tid, struct
 
 bool session__follows(const struct session *s)
 {
-	return s->follow;
+	return s->roster.follow;
 }
 
 size_t session__process_count(const struct session *s)
 {
-	return s->roots.len + s->children.len;
+	return s->roster.roots.len + s->roster.children.len;
 }
 
 int session__heap_now(struct session *s, struct heap_snapshot *heap)

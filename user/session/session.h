@@ -22,16 +22,11 @@
 #include "model/memory.h"
 #include "model/span.h"
 #include "probe/plan.h"
+#include "session/roster.h"
 #include "target/process.h"
 
-enum follow_mode {
-	FOLLOW_AUTO, /* children of a root that has children running the same program */
-	FOLLOW_ON,
-	FOLLOW_OFF,
-};
-
 struct session_options {
-	pid_list pids; /* roots, at least one */
+	pid_list pids; /* roots, at least one; read by session__new() only */
 	bool heap, spans;
 	const pair_rule_list *rules;
 	enum follow_mode follow;
@@ -55,7 +50,7 @@ struct session_observer {
 
 enum session_end {
 	SESSION_DURATION_OVER,
-	SESSION_STOPPED,      /* stop_fd became readable */
+	SESSION_STOPPED, /* stop_fd became readable */
 	SESSION_TARGET_GONE,
 	SESSION_OBSERVER_ENDED,
 };

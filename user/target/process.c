@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PF_KTHREAD       0x00200000
+#define PF_KTHREAD	 0x00200000
 #define CAP_SYS_PTRACE_N 19
-#define CAP_SYS_ADMIN_N  21
-#define CAP_PERFMON_N    38
-#define CAP_BPF_N        39
+#define CAP_SYS_ADMIN_N	 21
+#define CAP_PERFMON_N	 38
+#define CAP_BPF_N	 39
 
 /* The fields of /proc/PID/stat we use. */
 struct stat_line {
@@ -96,9 +96,9 @@ static int check_image(pid_t pid, struct process *p, struct error *err)
 	n = readlink(path, p->exe, sizeof(p->exe) - 1);
 	if (n < 0) {
 		if ((errno == EACCES || errno == EPERM) && geteuid() == 0)
-			return error_set(err, EXIT_UNSUPPORTED, -EPERM,
-					 "cannot read process %d: this system refuses it even to root",
-					 pid);
+			return error_set(
+				err, EXIT_UNSUPPORTED, -EPERM,
+				"cannot read process %d: this system refuses it even to root", pid);
 		if (errno == EACCES || errno == EPERM)
 			return error_set(err, EXIT_UNSUPPORTED, -EPERM,
 					 "cannot read process %d: not permitted. Run it with sudo.",
@@ -122,9 +122,9 @@ static int check_image(pid_t pid, struct process *p, struct error *err)
 		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
 				 "cannot trace %d: its executable is not an ELF file", pid);
 	if (ident[EI_CLASS] != ELFCLASS64)
-		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
-				 "cannot trace %d: it is a 32-bit program, only x86-64 is supported",
-				 pid);
+		return error_set(
+			err, EXIT_UNSUPPORTED, -ENOTSUP,
+			"cannot trace %d: it is a 32-bit program, only x86-64 is supported", pid);
 	if (ident[EI_DATA] != ELFDATA2LSB || (ident[18] | ident[19] << 8) != EM_X86_64)
 		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
 				 "cannot trace %d: it is not an x86-64 program", pid);
@@ -135,7 +135,8 @@ static int no_such_process(pid_t pid, struct error *err)
 {
 	return error_set(err, EXIT_NO_TARGET, -ESRCH,
 			 "no process %d. Find it with pgrep -a NAME, or trace by name: "
-			 "perftrace -n NAME", pid);
+			 "perftrace -n NAME",
+			 pid);
 }
 
 int process__open(pid_t pid, struct process *p, struct error *err)
@@ -148,14 +149,16 @@ int process__open(pid_t pid, struct process *p, struct error *err)
 	p->pidfd = -1;
 	if (pid == getpid())
 		return error_set(err, EXIT_USAGE, -EINVAL,
-				 "cannot trace %d: that is perftrace itself. Give another PID.", pid);
+				 "cannot trace %d: that is perftrace itself. Give another PID.",
+				 pid);
 	p->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (p->pidfd < 0) {
 		/* A thread's id is answered with EINVAL (ENOENT on newer kernels). */
 		if (errno != ESRCH && read_stat(pid, &s) == 0)
 			return error_set(err, EXIT_NO_TARGET, -ESRCH,
 					 "%d is a thread, not a process. Give its process ID: "
-					 "grep Tgid /proc/%d/status", pid, pid);
+					 "grep Tgid /proc/%d/status",
+					 pid, pid);
 		return no_such_process(pid, err);
 	}
 	ret = read_stat(pid, &s);
@@ -167,7 +170,8 @@ int process__open(pid_t pid, struct process *p, struct error *err)
 	} else if (s.state == 'Z' || s.state == 'X') {
 		ret = error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
 				"cannot trace %d: it is a zombie, already dead and waiting for its "
-				"parent %d", pid, s.ppid);
+				"parent %d",
+				pid, s.ppid);
 	} else {
 		ret = check_image(pid, p, err);
 	}
@@ -313,7 +317,7 @@ int process__siblings_in_trade(const struct process *p, pid_list *out)
 	int ret = for_each_process(match_child, &search);
 	pid_t *pid;
 
-	vec_for_each(&children, pid) {
+	vec_for_each (&children, pid) {
 		if (!ret && runs_executable_of(p, *pid))
 			ret = push_pid(out, *pid);
 	}

@@ -15,11 +15,11 @@
 
 struct process {
 	pid_t pid;
-	int pidfd;             /* readable when the process is gone; owned */
-	char comm[16];         /* as the kernel knows it, unescaped */
-	char exe[4096];        /* path as seen from the process; "" if unknown */
+	int pidfd;		     /* readable when the process is gone; owned */
+	char comm[16];		     /* as the kernel knows it, unescaped */
+	char exe[4096];		     /* path as seen from the process; "" if unknown */
 	uint64_t exe_dev, exe_inode; /* identity of the executable's file */
-	uint64_t start_ticks;  /* since boot; with the pid it names the process for ever */
+	uint64_t start_ticks;	     /* since boot; with the pid it names the process for ever */
 	uint64_t started_realtime_ns;
 };
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The processes a run begins with: the roots that the user named, and those of their children
+ * that live already, if children are followed.
+ */
+#ifndef PERFTRACE_SESSION_ROSTER_H
+#define PERFTRACE_SESSION_ROSTER_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "target/process.h"
+
+enum follow_mode {
+	FOLLOW_AUTO, /* children of a root that has children running the same program */
+	FOLLOW_ON,
+	FOLLOW_OFF,
+};
+
+/* Zero-initialise; roster__close() when done, also after a failure. */
+struct roster {
+	VEC(struct process) roots;
+	VEC(struct process) children;
+	enum follow_mode mode;
+	bool follow; /* what the mode came to */
+};
+
+/* Opens the roots, each of which must be traceable, and finds their children. */
+int roster__open(struct roster *r, const pid_list *pids, enum follow_mode mode, struct error *err);
+/* Looks again: children born since are added at the end of `children`. */
+int roster__adopt_children(struct roster *r);
+void roster__close(struct roster *r);
+
+/* The first root. */
+const struct process *roster__root(const struct roster *r);
+bool roster__any_root_alive(const struct roster *r);
+/*
+ * Does nobody else run the roots' executables? Only then may those be probed for all their
+ * processes at once: otherwise somebody else's /usr/bin/python3 would pay.
+ */
+bool roster__owns_executables(const struct roster *r);
+
+#endif

@@ -128,6 +128,19 @@ static void free_pair(struct usdt_pair *pair)
 	memset(pair, 0, sizeof(*pair));
 }
 
+/* Moves the pair into the list if nothing failed and it is wanted, else frees it. */
+static int keep_pair(struct usdt_pair *pair, int ret, bool wanted, usdt_pair_list *out)
+{
+	struct usdt_pair *slot = !ret && wanted ? vec_push(out) : NULL;
+
+	if (slot) {
+		*slot = *pair;
+		return 0;
+	}
+	free_pair(pair);
+	return ret ? ret : wanted ? -ENOMEM : 0;
+}
+
 static int set_names(struct usdt_pair *pair, const struct usdt_name *start, const char *normal,
 		     size_t base_len)
 {
@@ -176,7 +189,7 @@ static bool chosen_by_glob(const struct usdt_pair *pair, const pair_rule_list *r
 static int add_by_words(const struct usdt_name *names, size_t n, const struct usdt_name *start,
 			const pair_rule_list *rules, usdt_pair_list *out)
 {
-	struct usdt_pair pair = {0}, *slot;
+	struct usdt_pair pair = {0};
 	char normal[NAME_CAP];
 	size_t base_len;
 	int word, ret;
@@ -188,22 +201,13 @@ static int add_by_words(const struct usdt_name *names, size_t n, const struct us
 	ret = set_names(&pair, start, normal, base_len);
 	if (!ret)
 		ret = find_ends(&pair, names, n, word, normal, base_len);
-	if (!ret && pair.n_ends && chosen_by_glob(&pair, rules)) {
-		slot = vec_push(out);
-		if (slot) {
-			*slot = pair;
-			return 0;
-		}
-		ret = -ENOMEM;
-	}
-	free_pair(&pair);
-	return ret;
+	return keep_pair(&pair, ret, pair.n_ends && chosen_by_glob(&pair, rules), out);
 }
 
 static int add_by_rule(const struct usdt_name *names, size_t n, const struct pair_rule *rule,
 		       const struct usdt_name *start, usdt_pair_list *out)
 {
-	struct usdt_pair pair = {0}, *slot;
+	struct usdt_pair pair = {0};
 	char normal[NAME_CAP];
 	size_t base_len;
 	int ret;
@@ -228,16 +232,7 @@ static int add_by_rule(const struct usdt_name *names, size_t n, const struct pai
 		else
 			ret = -ENOMEM;
 	}
-	if (!ret && pair.n_ends) {
-		slot = vec_push(out);
-		if (slot) {
-			*slot = pair;
-			return 0;
-		}
-		ret = -ENOMEM;
-	}
-	free_pair(&pair);
-	return ret;
+	return keep_pair(&pair, ret, pair.n_ends, out);
 }
 
 static int compare_pairs(const void *a, const void *b)

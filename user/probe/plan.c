@@ -8,32 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "elf/openfile.h"
+#include "target/mapped_file.h"
 
 #define OBJECTS_MAX 4096
-
-/*
- * The file behind a mapping. map_files leads to the very file that is mapped, also when its name
- * was replaced or deleted; the name is the fallback where map_files is not permitted.
- */
-static int open_mapped_file(pid_t pid, const struct mapping *m)
-{
-	char path[sizeof("/proc//root") + 16 + 4096];
-	int fd, root;
-
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
-		 (unsigned long long)m->start, (unsigned long long)m->end);
-	fd = open_regular(AT_FDCWD, path);
-	if (fd >= 0 || m->deleted || m->path[0] != '/')
-		return fd;
-	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	fd = open_regular_in_root(root, m->path);
-	close(root);
-	return fd;
-}
 
 const struct plan_object *plan__object_of(const struct plan *plan, const struct mapping *m)
 {
@@ -62,7 +39,7 @@ const struct plan_allocator *plan__allocator(const struct plan *plan, const stru
 static int open_image(struct plan *plan, const struct process *process, const struct mapping *m,
 		      struct plan_image *image)
 {
-	int fd = open_mapped_file(process->pid, m), ret;
+	int fd = mapped_file__open(process->pid, m), ret;
 
 	image->image = NULL;
 	if (fd < 0) {

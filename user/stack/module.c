@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "elf/openfile.h"
 #include "stack/demangle.h"
+#include "target/mapped_file.h"
 
 #define VDSO_SIZE_MAX (1UL << 20)
 
@@ -55,46 +53,6 @@ void module__free(struct module *module)
 	free(module);
 }
 
-/*
- * Whether `fd` is the mapped file. File systems without a device of their own (btrfs, overlay:
- * major number 0) show different device numbers in maps and in stat; there the inode has to do.
- */
-static bool is_mapped_file(int fd, const struct mapping *m)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) || st.st_ino != m->inode)
-		return false;
-	return st.st_dev == makedev(m->dev_major, m->dev_minor) || !m->dev_major ||
-	       !major(st.st_dev);
-}
-
-/* By the mapping itself: exact, also for deleted files, but needs more capabilities. */
-static int open_by_mapping(pid_t pid, const struct mapping *m)
-{
-	char path[80];
-
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, m->start,
-		 m->end);
-	return open_regular(AT_FDCWD, path);
-}
-
-static int open_by_path(pid_t pid, const struct mapping *m)
-{
-	char path[32];
-	int rootfd, fd;
-
-	if (m->deleted || m->path[0] != '/')
-		return -ENOENT;
-	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	rootfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (rootfd < 0)
-		return -errno;
-	fd = open_regular_in_root(rootfd, m->path);
-	close(rootfd);
-	return fd;
-}
-
 /* The image holds the file open from now on, so its names survive exit and unlink. */
 static void take_image(struct module *module, int fd)
 {
@@ -108,15 +66,9 @@ void module__open(struct module *module, pid_t pid, const struct mapping *m)
 
 	if (module->image)
 		return;
-	fd = open_by_mapping(pid, m);
-	if (fd < 0)
-		fd = open_by_path(pid, m);
-	if (fd < 0)
-		return;
-	if (is_mapped_file(fd, m))
+	fd = mapped_file__open(pid, m);
+	if (fd >= 0)
 		take_image(module, fd);
-	else
-		close(fd);
 }
 
 /* Copies the vdso of this process into a file, which the ELF reader can read. */

@@ -309,24 +309,25 @@ static const struct option_row *find_row(int id)
 	return NULL;
 }
 
+/* What getopt complained about, in a sentence; it leaves the option's id in optopt. */
 static int refuse(int c, char **argv, const char *command, struct error *err)
 {
-	const char *help = command ? command : "";
+	const struct option_row *known = find_row(optopt);
+	char help[64];
 
+	snprintf(help, sizeof(help), "perftrace %s%s--help", command ? command : "",
+		 command ? " " : "");
 	if (c == ':')
-		return error_set(err, EXIT_USAGE, -EINVAL,
-				 "%s needs a value. perftrace %s%s--help "
-				 "explains it.",
-				 argv[optind - 1], help, command ? " " : "");
+		return error_set(err, EXIT_USAGE, -EINVAL, "%s needs a value. %s explains it.",
+				 argv[optind - 1], help);
+	if (known && !known->value)
+		return error_set(err, EXIT_USAGE, -EINVAL, "--%s takes no value. %s explains it.",
+				 known->name, help);
 	if (optopt > 0 && optopt < 256)
-		return error_set(err, EXIT_USAGE, -EINVAL,
-				 "unknown option -%c. perftrace %s%s--help "
-				 "lists them.",
-				 optopt, help, command ? " " : "");
-	return error_set(err, EXIT_USAGE, -EINVAL,
-			 "unknown option %s. perftrace %s%s--help lists "
-			 "them.",
-			 argv[optind - 1], help, command ? " " : "");
+		return error_set(err, EXIT_USAGE, -EINVAL, "unknown option -%c. %s lists them.",
+				 optopt, help);
+	return error_set(err, EXIT_USAGE, -EINVAL, "unknown option %s. %s lists them.",
+			 argv[optind - 1], help);
 }
 
 int options__parse(struct options *o, int argc, char **argv, unsigned int groups,

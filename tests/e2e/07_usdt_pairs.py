@@ -74,12 +74,14 @@ def chosen_pair():
 
 
 def nothing_matches():
-    target = h.Target("usdt_pairs", 1)
-    result = h.perftrace("spans", "-p", target.pid, "-u", "demo:nothing__start..nothing__end",
-                         code=3)
-    h.check("-u" in result.err and result.err.count("\n") == 1, "-u without a match: one line",
-            result.err)
-    target.end()
+    """In a program with other pairs, and in one with perftrace.h spans, which -u has not named."""
+    for program in ("usdt_pairs", "spans"):
+        target = h.Target(program, 1)
+        result = h.perftrace("spans", "-p", target.pid, "-d", "500ms", "-u",
+                             "demo:nothing__start..nothing__end", code=3)
+        h.check("-u" in result.err and result.err.count("\n") == 1,
+                f"{program}: -u without a match: one line", result.err)
+        target.end()
 
 
 all_pairs()

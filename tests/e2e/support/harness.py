@@ -34,7 +34,7 @@ def fail(what):
 
 def check(condition, what, detail=""):
     if not condition:
-        fail(f"{what}{': ' if detail else ''}{detail}")
+        fail(what if detail == "" else f"{what}: {detail}")
     return bool(condition)
 
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/notice.h"
@@ -123,6 +123,25 @@ int session__new(const struct session_options *options, const struct session_obs
 
 /* ---- attach ---- */
 
+/*
+ * On these kernels the system call behind return probes is itself subject to the target's seccomp
+ * filter, which then kills the target (CVE-2025-21834, fixed in 6.13.3).
+ */
+static bool return_probes_would_kill(const struct session *s)
+{
+	const struct process *root;
+	struct utsname kernel;
+
+	if (uname(&kernel) || strncmp(kernel.release, "6.13.", 5) ||
+	    strtol(kernel.release + 5, NULL, 10) > 2)
+		return false;
+	vec_for_each (&s->roster.roots, root) {
+		if (process__uses_seccomp(root->pid))
+			return true;
+	}
+	return false;
+}
+
 static void on_span(void *arg, const struct span *span)
 {
 	struct session *s = arg;
@@ -229,7 +248,15 @@ static void sample_memory(struct session *s, uint64_t now);
 int session__attach(struct session *s, struct error *err)
 {
 	uint64_t before = clock_monotonic_ns();
-	int ret = build_rooms(s, err);
+	int ret;
+
+	if (s->options.heap && return_probes_would_kill(s))
+		return error_set(
+			err, EXIT_UNSUPPORTED, -ENOTSUP,
+			"return probes could kill %d: it uses seccomp, and this kernel has "
+			"CVE-2025-21834 (fixed in 6.13.3). perftrace spans -p %d is safe.",
+			session__root(s)->pid, session__root(s)->pid);
+	ret = build_rooms(s, err);
 
 	if (!ret)
 		ret = link_all(s, err);

@@ -364,6 +364,16 @@ int process__memory(pid_t pid, struct process_memory *m)
 	return size ? 0 : -ESRCH;
 }
 
+bool process__uses_seccomp(pid_t pid)
+{
+	char buf[4096], *line;
+
+	if (read_proc_file(pid, "status", buf, sizeof(buf)) <= 0)
+		return false;
+	line = strstr(buf, "\nSeccomp:");
+	return line && strtol(line + 9, NULL, 10) != 0;
+}
+
 void process__missing_capabilities(char *text, size_t size)
 {
 	static const struct {

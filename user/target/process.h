@@ -55,6 +55,9 @@ struct process_memory {
 };
 int process__memory(pid_t pid, struct process_memory *m);
 
+/* Does the process filter its system calls (seccomp)? False when that cannot be read. */
+bool process__uses_seccomp(pid_t pid);
+
 /* Missing capabilities for tracing as "CAP_BPF, CAP_PERFMON"; empty string if none is missing. */
 void process__missing_capabilities(char *text, size_t size);
 

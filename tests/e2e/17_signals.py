@@ -17,7 +17,7 @@ ROUNDS = 60 if h.LONG else 12
 def one_signal(number):
     """At random moments of load, attach and run: 0, at once; a report once it was attached."""
     dice = random.Random(number)
-    target = h.Target("threads_alloc", 2, 30000)
+    target = h.Target("threads_alloc", 2, 30000, env=codepatch.private_libc())
     for i in range(ROUNDS):
         delay = dice.uniform(0, 0.9)
         tracer = h.Tracer("leaks", "-p", target.pid, "--json", attached=False)
@@ -44,7 +44,7 @@ def one_signal(number):
 
 
 def two_signals():
-    target = h.Target("spans", 1, 1)
+    target = h.Target("spans", 1, 1, env=codepatch.private_libc())
     codes = []
     for _ in range(ROUNDS):
         tracer = h.Tracer("-p", target.pid, "--no-log")
@@ -62,7 +62,7 @@ def two_signals():
 
 def killed():
     for args in (["leaks"], ["spans"], ["--no-log"]):
-        target = h.Target("spans", 20, 4)
+        target = h.Target("spans", 20, 4, env=codepatch.private_libc())
         before = h.loaded_programs()
         tracer = h.Tracer(*args, "-p", target.pid)
         target.go()

@@ -10,7 +10,7 @@ def libc_of(pid):
     return next(path for *_, path in codepatch.mappings(pid) if "/libc.so" in path)
 
 
-target, bystander = h.Target("leaky"), h.Target("leaky")
+target, bystander = h.Target("leaky", env=codepatch.private_libc()), h.Target("leaky", env=codepatch.private_libc())
 codepatch.check_clean(target.pid)
 tracer = h.Tracer("-p", target.pid, "--no-log")
 inside = codepatch.patched(target.pid)
@@ -19,7 +19,7 @@ h.check(sum(path == libc for path, _ in inside) >= 8, "the target's libc has bre
 h.equal({codepatch.bytes_at(target.pid, *place) for place in inside}, {b"\xcc"},
         "they are breakpoints")
 codepatch.check_clean(bystander.pid)
-late = h.Target("leaky")
+late = h.Target("leaky", env=codepatch.private_libc())
 codepatch.check_clean(late.pid)
 bystander.go()
 bystander.truth()
@@ -30,7 +30,7 @@ for process in (target, bystander, late):
     process.is_healthy()
 
 # The executable's own probes, too: another process of the same program is a bystander.
-target, bystander = h.Target("spans", 1, 1), h.Target("spans", 1, 1)
+target, bystander = h.Target("spans", 1, 1, env=codepatch.private_libc()), h.Target("spans", 1, 1, env=codepatch.private_libc())
 tracer = h.Tracer("spans", "-p", target.pid, "--follow")
 h.check(codepatch.patched(target.pid), "the target's spans have breakpoints")
 codepatch.check_clean(bystander.pid)

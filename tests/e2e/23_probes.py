@@ -11,7 +11,7 @@ FAMILY = {"malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_allo
 
 
 def heap_probes():
-    target = h.Target("leaky")
+    target = h.Target("leaky", env=codepatch.private_libc())
     document = h.keeps_contract("probes", h.perftrace("probes", "-p", target.pid, "--json"))
     h.equal(document["target"]["allocator"], "glibc malloc", "target.allocator")
     rows = [p for p in document["probes"] if p["kind"] == "alloc"]
@@ -35,7 +35,7 @@ def heap_probes():
 
 
 def span_probes():
-    target = h.Target("usdt_pairs", 1)
+    target = h.Target("usdt_pairs", 1, env=codepatch.private_libc())
     document = h.keeps_contract("probes", h.perftrace("probes", "-p", target.pid, "--json"))
     kinds = collections.defaultdict(set)
     for p in document["probes"]:
@@ -44,7 +44,7 @@ def span_probes():
             "both ends of every pair", kinds)
     target.is_healthy()
 
-    target = h.Target("spans", 1, 1)
+    target = h.Target("spans", 1, 1, env=codepatch.private_libc())
     document = h.keeps_contract("probes", h.perftrace("probes", "-p", target.pid, "--json"))
     kinds = collections.Counter(p["kind"] for p in document["probes"])
     h.check(kinds["span"] >= 10 and kinds["mark"] >= 2, "perftrace.h: spans and marks", kinds)

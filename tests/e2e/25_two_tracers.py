@@ -5,7 +5,7 @@ it. Attaching and detaching again and again leaves no trace in the target either
 import codepatch
 import harness as h
 
-target = h.Target("leaky")
+target = h.Target("leaky", env=codepatch.private_libc())
 first = h.Tracer("leaks", "-p", target.pid, "--json", "-d", "60")
 second = h.Tracer("leaks", "-p", target.pid, "--json", "-d", "60")
 target.go()
@@ -20,7 +20,7 @@ for key in ("allocs", "frees", "alloc_bytes", "freed_bytes", "live_blocks", "liv
 h.equal((early["ledger"]["balanced"], late["ledger"]["balanced"]), (True, True), "both ledgers")
 target.is_healthy()
 
-target = h.Target("threads_alloc", 2, 200000)
+target = h.Target("threads_alloc", 2, 200000, env=codepatch.private_libc())
 target.go()
 for _ in range(40 if h.LONG else 5):
     document = h.keeps_contract("leaks", h.perftrace("leaks", "-p", target.pid, "--json", "-d",

@@ -219,8 +219,9 @@ def nanoseconds(time):
     return ((int(h) * 60 + int(m)) * 60 + int(s)) * 10**9 + int(ns)
 
 
-def _tree(c, spans):
-    """Parents come first, on the same thread, one level up, and last longer than their children."""
+def _tree(c, spans, lost):
+    """Parents come first, on the same thread, one level up, and last longer than their children.
+    Where spans were lost, a parent may be one of them."""
     by_id = {}
     for path, span in spans:
         if span["status"] == "open":
@@ -234,7 +235,7 @@ def _tree(c, spans):
             continue
         parent = by_id.get(span["parent"])
         if not parent:
-            c.breach(path, "its parent has not come before it")
+            c.claim(lost, path, "its parent has not come before it")
             continue
         c.claim((span["pid"], span["tid"]) == (parent["pid"], parent["tid"]), path,
                 "its parent is on another thread")
@@ -280,7 +281,7 @@ def spans(records):
     if len(summaries) != 1 or records[-1] is not summaries[0]:
         c.breach("stream", "does not end with its one summary")
         return c.breaches
-    _tree(c, found)
+    _tree(c, found, summaries[0].get("ledger", {}).get("lost"))
     if not c.breaches:
         _summary(c, "summary", summaries[0], found)
         c.notes("summary.notes", summaries[0]["notes"])

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* bpf/stack.bpf.h on stacks made by hand, compiled as host C (bpfhost/host.h). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "bpfhost/host.h"
+#include "stack.bpf.h"
+
+#define STACK	   0x7ffe00000000ULL /* lowest mapped address of the stack, 2 MB of it */
+#define STACK_SIZE (2ULL << 20)
+#define SP	   (STACK + 0x1000)
+#define CODE	   0x400000ULL
+#define CODE_SIZE  0x10000ULL
+#define LAYOUT	   3
+
+static struct pt_regs regs;
+
+static int set_up(void **state)
+{
+	host__reset();
+	memory__map(STACK, STACK_SIZE);
+	memory__map(CODE, CODE_SIZE);
+	memset(&regs, 0, sizeof(regs));
+	regs.sp = SP;
+	host_config.stack_depth = STACK_DEPTH_MAX;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	memory__check();
+	host__reset();
+	return 0;
+}
+
+/* The return address of call number `n`, with a `call rel32` in front of it. */
+static __u64 return_address(unsigned int n)
+{
+	__u64 ret = CODE + 0x100 + n * 0x20;
+	static const __u8 call[] = {0xe8, 1, 2, 3, 4};
+
+	memory__write(ret - sizeof(call), call, sizeof(call));
+	return ret;
+}
+
+/* Where frame `n` of make_chain() has its saved rbp. */
+static __u64 frame_at(unsigned int n)
+{
+	return SP + 0x100 + n * 0x40;
+}
+
+/* `n` return addresses: one at [rsp], the others behind saved frame pointers. The last rbp is 0. */
+static void make_chain(unsigned int n)
+{
+	memory__put(SP, return_address(0));
+	regs.bp = n > 1 ? frame_at(0) : 0;
+	for (unsigned int i = 1; i < n; i++) {
+		memory__put(frame_at(i - 1), i + 1 < n ? frame_at(i) : 0);
+		memory__put(frame_at(i - 1) + 8, return_address(i));
+	}
+}
+
+struct capture {
+	__u32 n;
+	__u64 hash;
+	__u64 frames[STACK_DEPTH_MAX];
+};
+
+static struct capture capture_as(__u64 layout)
+{
+	/* On the heap, so that a sanitizer sees a frame too many. */
+	__u64 *frames = malloc(STACK_DEPTH_MAX * sizeof(*frames));
+	struct capture c;
+
+	memset(frames, 0xa5, STACK_DEPTH_MAX * sizeof(*frames));
+	memory.reads = 0;
+	c.n = capture_stack(&regs, layout, frames, &c.hash);
+	memcpy(c.frames, frames, sizeof(c.frames));
+	free(frames);
+	return c;
+}
+
+static struct capture capture(void)
+{
+	return capture_as(LAYOUT);
+}
+
+/* Exactly the first `n` frames of the chain, and nothing written behind them. */
+static void assert_chain(const struct capture *c, unsigned int n)
+{
+	assert_int_equal(c->n, n);
+	for (unsigned int i = 0; i < STACK_DEPTH_MAX; i++)
+		assert_int_equal(c->frames[i], i < n ? return_address(i) : 0xa5a5a5a5a5a5a5a5ULL);
+}
+
+static void chains(void **state)
+{
+	static const unsigned int depths[] = {1, 2, 3, 10, STACK_DEPTH_MAX - 1, STACK_DEPTH_MAX};
+
+	for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
+		struct capture c;
+
+		make_chain(depths[i]);
+		c = capture();
+		assert_chain(&c, depths[i]);
+	}
+}
+
+static void depth_is_limited(void **state)
+{
+	struct capture c;
+
+	make_chain(STACK_DEPTH_MAX + 20);
+	c = capture();
+	assert_chain(&c, STACK_DEPTH_MAX);
+	host_config.stack_depth = 4;
+	c = capture();
+	assert_chain(&c, 4);
+	host_config.stack_depth = 1;
+	c = capture();
+	assert_chain(&c, 1);
+	assert_int_equal(memory.reads, 1); /* and what is not kept is not read */
+	host_config.stack_depth = 0xffffffff;
+	c = capture();
+	assert_chain(&c, STACK_DEPTH_MAX);
+}
+
+/* Code without frame pointers leaves anything in rbp: then the caller alone is known. */
+static void stray_rbp(void **state)
+{
+	const __u64 strays[] = {
+		0, 1, 0xffffffffffffffffULL, SP, SP - 8, STACK, frame_at(0) + 1, frame_at(0) + 4,
+		SP + FRAME_SPAN_MAX + 8, CODE, 0x7fffffffffffULL, 0xffff888000000000ULL,
+	};
+
+	for (size_t i = 0; i < sizeof(strays) / sizeof(strays[0]); i++) {
+		struct capture c;
+
+		make_chain(5);
+		regs.bp = strays[i];
+		c = capture();
+		if (c.n != 1)
+			fail_msg("rbp %#llx gave %u frames", strays[i], c.n);
+		assert_chain(&c, 1);
+		assert_int_equal(memory.reads, 1); /* refused by its value alone */
+	}
+}
+
+/* One that points into the stack, at words that are no saved frame. */
+static void stray_rbp_into_the_stack(void **state)
+{
+	struct capture c;
+
+	make_chain(5);
+	regs.bp = SP + 0x800; /* zeros */
+	c = capture();
+	assert_chain(&c, 1);
+	memory__put(SP + 0x808, CODE + 0x8000); /* code, but no call before it */
+	c = capture();
+	assert_chain(&c, 1);
+	memory__put(SP + 0x808, SP + 0x900); /* data */
+	c = capture();
+	assert_chain(&c, 1);
+	memory__put(SP + 0x808, 3); /* below 8: must not wrap around to the top */
+	c = capture();
+	assert_chain(&c, 1);
+	/* In the middle of a chain, the frames below it stay. */
+	make_chain(5);
+	memory__put(frame_at(2), frame_at(2) + 0x800);
+	c = capture();
+	assert_chain(&c, 4);
+}
+
+static void a_chain_must_go_up(void **state)
+{
+	struct capture c;
+
+	make_chain(5);
+	memory__put(frame_at(1), frame_at(1)); /* itself */
+	c = capture();
+	assert_chain(&c, 3);
+	memory__put(frame_at(1), frame_at(0)); /* back */
+	c = capture();
+	assert_chain(&c, 3);
+	memory__put(frame_at(1), frame_at(1) + FRAME_SPAN_MAX + 8);
+	c = capture();
+	assert_chain(&c, 3);
+}
+
+/* The largest frame that is believed. */
+static void a_large_frame(void **state)
+{
+	struct capture c;
+
+	make_chain(2);
+	regs.bp = SP + FRAME_SPAN_MAX;
+	memory__put(regs.bp, 0);
+	memory__put(regs.bp + 8, return_address(1));
+	c = capture();
+	assert_chain(&c, 2);
+}
+
+static void calls(void **state)
+{
+	static const struct {
+		const char *what;
+		__u8 bytes[8]; /* up to the return address */
+		int is_call;
+	} forms[] = {
+		{"call rel32", {0x90, 0x90, 0x90, 0xe8, 1, 2, 3, 4}, 1},
+		{"call *%rax", {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0}, 1},
+		{"call *%r12", {0x90, 0x90, 0x90, 0x90, 0x90, 0x41, 0xff, 0xd4}, 1},
+		{"call *(%rax)", {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x10}, 1},
+		{"call *8(%rax)", {0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x50, 0x08}, 1},
+		{"call *(%rax,%rbx,8)", {0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x14, 0xd8}, 1},
+		{"call *8(%rsp)", {0x90, 0x90, 0x90, 0x90, 0xff, 0x54, 0x24, 0x08}, 1},
+		{"call *x(%rip)", {0x90, 0x90, 0xff, 0x15, 1, 2, 3, 4}, 1},
+		{"call *512(%rbx)", {0x90, 0x90, 0xff, 0x93, 0, 2, 0, 0}, 1},
+		{"call *512(%rsp)", {0x90, 0xff, 0x94, 0x24, 0, 2, 0, 0}, 1},
+		{"call *table(,%rax,8)", {0x90, 0xff, 0x14, 0xc5, 0, 2, 0, 0}, 1},
+		{"call *512(%r13)", {0x90, 0x41, 0xff, 0x95, 0, 2, 0, 0}, 1},
+		{"nothing", {0}, 0},
+		{"nops", {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90}, 0},
+		{"jmp rel32", {0x90, 0x90, 0x90, 0xe9, 1, 2, 3, 4}, 0},
+		{"jmp *%rax", {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0}, 0},
+		{"push x(%rip)", {0x90, 0x90, 0xff, 0x35, 1, 2, 3, 4}, 0},
+		{"inc %eax", {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xc0}, 0},
+		{"e8 elsewhere", {0x90, 0x90, 0xe8, 1, 2, 3, 4, 0x90}, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		memory__write(CODE + 0x8000, forms[i].bytes, 8);
+		if (!!follows_call(CODE + 0x8008) != forms[i].is_call)
+			fail_msg("%s", forms[i].what);
+	}
+}
+
+/* Whatever read fails: the frames before it, none behind it, and a hash that fits them. */
+static void every_read_may_fail(void **state)
+{
+	const unsigned int depth = 6, reads = 1 + 2 * (depth - 1);
+	struct capture c;
+
+	make_chain(depth);
+	c = capture();
+	assert_chain(&c, depth);
+	assert_int_equal(memory.reads, reads);
+	for (unsigned int n = 0; n < reads; n++) {
+		/* The first read is [rsp]; then a frame and the code before its return address. */
+		unsigned int frames = n ? 1 + (n - 1) / 2 : 0;
+		struct capture cut;
+
+		memory.failing_read = n;
+		memory.read_failed = false;
+		c = capture();
+		assert_true(memory.read_failed);
+		assert_chain(&c, frames);
+		memory.failing_read = -1;
+		if (!frames)
+			continue;
+		host_config.stack_depth = frames;
+		cut = capture();
+		assert_int_equal(c.hash, cut.hash);
+		host_config.stack_depth = STACK_DEPTH_MAX;
+	}
+}
+
+static void faults_at_addresses(void **state)
+{
+	struct capture c;
+
+	make_chain(6);
+	memory__fault(frame_at(2) + 8, FAULT_HARD); /* the saved frame lies across two pages */
+	c = capture();
+	assert_chain(&c, 3);
+	memory__fault(return_address(1) - 1, FAULT_HARD); /* the code is not readable */
+	c = capture();
+	assert_chain(&c, 1);
+	memory__fault(SP, FAULT_HARD);
+	c = capture();
+	assert_chain(&c, 0);
+}
+
+static void no_frames_have_an_identity_too(void **state)
+{
+	struct capture one, other;
+
+	regs.sp = 0x10;
+	one = capture_as(1);
+	other = capture_as(2);
+	assert_int_equal(one.n, 0);
+	assert_int_equal(one.hash, capture_as(1).hash);
+	assert_true(one.hash != other.hash);
+}
+
+/* Equal stacks have equal hashes; any difference makes another. */
+static void hashes_tell_stacks_apart(void **state)
+{
+	__u64 hashes[64];
+	size_t n = 0;
+	__u64 frame;
+
+	for (unsigned int depth = 1; depth <= 8; depth++) {
+		make_chain(depth);
+		hashes[n++] = capture().hash;
+		assert_int_equal(capture().hash, hashes[n - 1]);
+	}
+	hashes[n++] = capture_as(LAYOUT + 1).hash; /* the same frames of another program */
+	hashes[n++] = capture_as(0).hash;
+	for (unsigned int i = 0; i < 8; i++) {
+		__u64 slot = i ? frame_at(i - 1) + 8 : SP;
+
+		make_chain(8);
+		memory__put(slot, return_address(100 + i));
+		hashes[n++] = capture().hash;
+		/* The same change at another place is another stack. */
+		memory__put(slot, return_address(200));
+		hashes[n++] = capture().hash;
+	}
+	make_chain(8);
+	frame = return_address(1);
+	memory__put(frame_at(0) + 8, return_address(2));
+	memory__put(frame_at(1) + 8, frame); /* two frames changed places */
+	hashes[n++] = capture().hash;
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (hashes[i] == hashes[j])
+				fail_msg("stacks %zu and %zu have one hash", j, i);
+	/* Where the frames lie is not part of it. */
+	make_chain(2);
+	assert_int_equal(capture().hash, hashes[1]);
+	regs.bp = SP + 0x4000;
+	memory__put(regs.bp, 0);
+	memory__put(regs.bp + 8, return_address(1));
+	assert_int_equal(capture().hash, hashes[1]);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(chains),
+		TEST(depth_is_limited),
+		TEST(stray_rbp),
+		TEST(stray_rbp_into_the_stack),
+		TEST(a_chain_must_go_up),
+		TEST(a_large_frame),
+		TEST(calls),
+		TEST(every_read_may_fail),
+		TEST(faults_at_addresses),
+		TEST(no_frames_have_an_identity_too),
+		TEST(hashes_tell_stacks_apart),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the BPF sources get for "vmlinux.h" when a test compiles them as host C. */
+#include "bpfhost/kernel_types.h"

@@ -3,7 +3,6 @@
 # its USDT probes (perftrace: and its heap) take from Ctrl-C to exit?
 
 pg=/usr/lib/postgresql/15/bin
-postgres_probes=''
 
 as_postgres() {
 	start setpriv --reuid=postgres --regid=postgres --init-groups env HOME="$dir/pg" \
@@ -43,20 +42,20 @@ backend_runs() {
 detach() {
 	column=$1 text=$2
 	shift 2
+	has_hung postgres "$column" && return
 	start "$@" >"$dir/tracer.out" 2>"$dir/tracer.err"
 	job=$started
-	if ! wait_until $((2 * ATTACH_SECONDS)) grep -q "$text" "$dir/tracer.err" "$dir/tracer.out"; then
+	if ! wait_until $((2 * ATTACH_SECONDS)) grep -qh "$text" "$dir/tracer.err" "$dir/tracer.out"; then
 		stop "$job" INT
 		fail "postgres, $column: not attached: $(tail -n 1 "$dir/tracer.err")"
 		return
 	fi
+	# perftrace says what it attached to.
+	sed -n "s/^> attached to [0-9]*/- postgres, $column: attached to/p" "$dir/tracer.err" |
+		sed 's/ in [0-9]* ms//' >>"$dir/notes"
 	sleep 2
 	stop "$job" INT
-	if [ "$status" -eq 0 ]; then
-		echo "$took" >>"$dir/postgres.$column.took"
-	else
-		fail "postgres, $column: status $status $took s after Ctrl-C: $(tail -n 1 "$dir/tracer.err")"
-	fi
+	judge_end postgres "$column"
 	kill -0 "$pgbench_job" 2>/dev/null || fail "postgres, $column: pgbench did not survive"
 }
 
@@ -70,6 +69,7 @@ measure_postgres() {
 		fail "PostgreSQL: did not start: $(tail -n 1 "$dir/pg.log")"
 		return
 	fi
+	note "postgres: perftrace on the postmaster and its children, bpftrace on one backend, no heap"
 	for turn in 1 2; do
 		detach perftrace 'attached to' "$perftrace" -p "$postmaster" --no-log -o "$dir/pg.spans"
 		rm -f "$dir/pg.spans"

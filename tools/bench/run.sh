@@ -15,7 +15,7 @@ REPEATS=3
 ROUNDS=4         # of 200 ms, per turn
 ATTACH_SECONDS=15
 LIFETIME=170     # bounds everything that is started here, should this script be killed
-KILL_AFTER=10    # seconds a tracer has for its end before it counts as hanging
+KILL_AFTER=15    # seconds a tracer has for its end before it counts as hanging
 
 dir=$(mktemp -d) || exit 1
 pids='' mounted='' failed=0
@@ -94,17 +94,17 @@ span=$build/tests/targets/bench_span
 libc=$(ldd "$alloc" | awk '/libc\.so/ { print $3 }')
 
 # The same job: the size at entry, the live set with the stack at return, out again at free.
-cat >"$dir/heap.bt" <<END
+cat >"$dir/heap.bt" <<EOT
 uprobe:$libc:malloc { @size[tid] = arg0; }
 uretprobe:$libc:malloc /@size[tid]/ { @live[retval] = (@size[tid], ustack); delete(@size[tid]); }
 uprobe:$libc:free { delete(@live[arg0]); }
 END { clear(@live); clear(@size); }
-END
-cat >"$dir/span.bt" <<END
+EOT
+cat >"$dir/span.bt" <<EOT
 usdt:$span:demo:task__start { @start[tid] = nsecs; }
 usdt:$span:demo:task__done /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }
 END { clear(@start); }
-END
+EOT
 
 measure_heap() {
 	start_target heap "$alloc" 0 64 || return
@@ -129,7 +129,7 @@ measure_spans() {
 	stop "$target_job"
 }
 
-# Its pair is taken from two equal stretches: the neighbour untraced, and under perftrace.
+# Its pair is taken in equal stretches while the neighbour is untraced, and is under perftrace.
 measure_bystander() {
 	start_target bystander $alone "$alloc" 0 64 || return
 	bystander=$target_job
@@ -150,26 +150,31 @@ measure_spans macro
 measure_bystander
 measure_postgres
 progress
+for cell in heap.bpftrace usdt.bpftrace heap.bpftrace.took; do
+	[ -s "$dir/$cell" ] || fail "$cell: n/a, no turn of it succeeded"
+done
 
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
-cat <<END
+cat <<EOT
 Kernel $(uname -r), $(nproc) CPUs (${cpu:-unknown}), $("$perftrace" --version | head -n 1), \
 $(bpftrace --version). Best of $((REPEATS * ROUNDS)) rounds in $REPEATS turns; only ratios carry over.
 
 | measured | untraced | perftrace | bpftrace | ratio |
 |---|---:|---:|---:|---|
-END
+EOT
 row 'malloc + free of 64 B, ns' heap "$(ratio heap perftrace heap bpftrace) of bpftrace"
 row 'span of a USDT pair, ns' usdt "$(ratio usdt perftrace usdt bpftrace) of bpftrace"
-row 'span of PERF_START + PERF_END, ns' macro ''
-cat <<END
+row 'span of PERF_START + PERF_END, ns' macro "$(ratio macro perftrace usdt perftrace) of the USDT pair"
+note 'PERF_START + PERF_END, bpftrace: n/a, it has no such spans; its USDT pair is the comparison'
+cat <<EOT
 | malloc + free of an untraced bystander, ns | $(best bystander untraced) | \
 $(best bystander perftrace) | | $(ratio bystander perftrace bystander untraced) of before |
 | Ctrl-C to exit, heap, s | | $(worst heap perftrace.took) | $(worst heap bpftrace.took) | \
 $(ratio heap perftrace.took heap bpftrace.took worst) of bpftrace |
 | Ctrl-C to exit, PostgreSQL, s | | $(worst postgres perftrace.took) | \
-$(worst postgres bpftrace.took) | $postgres_probes |
-END
+$(worst postgres bpftrace.took) | \
+$(ratio postgres perftrace.took postgres bpftrace.took worst) of bpftrace |
+EOT
 echo
 sort -u "$dir/notes"
 exit $failed

@@ -30,7 +30,8 @@ include tests/targets/targets.mk
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # Recipes in steps: nothing is built before deps has installed what it is built with, also with -j.
-.PHONY: test test-long test-build e2e
+.PHONY: test test-long test-build e2e as-root
+test e2e: | as-root
 test: deps
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-build
 	$(Q)tests/run --output $(OUTPUT) --sanitized $(SANITIZED)
@@ -40,6 +41,9 @@ test-long: test
 
 test-build: all targets unit-build
 	$(Q)$(MAKE) --no-print-directory OUTPUT=$(SANITIZED) CFLAGS='$(SANITIZE_CFLAGS)' unit-build
+
+as-root:
+	@[ "$$(id -u)" = 0 ] || { echo 'tests attach to processes and need root: sudo make test' >&2; exit 1; }
 
 e2e: deps
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all targets

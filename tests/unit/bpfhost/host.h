@@ -74,7 +74,7 @@ HOST_UNUSED void host__reset(void)
 #define bpf_map_update_elem(map, key, value, flags) host_map__update(MAP_OF(map), key, value, flags)
 #define bpf_map_delete_elem(map, key)		    host_map__delete(MAP_OF(map), key)
 /* The definition's key is an int, as libbpf wants it; what it is found by is the task. */
-#define bpf_task_storage_get(map, task, value, flags)                                    \
+#define bpf_task_storage_get(map, task, initial, flags)                                  \
 	host__task_storage(host_map__get((map), BPF_MAP_TYPE_TASK_STORAGE, sizeof(void *), \
 					 sizeof(*(map)->value), SIZE_MAX),              \
 			   task, flags)

@@ -11,13 +11,13 @@
 #include "bpfhost/host.h"
 #include "heap.bpf.c"
 
-#define STACK	 0x7ffe00000000ULL
-#define SP	 (STACK + 0x8000) /* of an ordinary call */
-#define OUT	 (STACK + 0x100)  /* where posix_memalign puts its block */
-#define PID	 4000
-#define SPACE	 77
-#define LAYOUT	 7
-#define FAILED	 0 /* what a failed call returns */
+#define STACK  0x7ffe00000000ULL
+#define SP     (STACK + 0x8000) /* of an ordinary call */
+#define OUT    (STACK + 0x100)	/* where posix_memalign puts its block */
+#define PID    4000
+#define SPACE  77
+#define LAYOUT 7
+#define FAILED 0 /* what a failed call returns */
 
 static struct task_struct task, second_task;
 

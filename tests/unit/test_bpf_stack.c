@@ -134,8 +134,18 @@ static void depth_is_limited(void **state)
 static void stray_rbp(void **state)
 {
 	const __u64 strays[] = {
-		0, 1, 0xffffffffffffffffULL, SP, SP - 8, STACK, frame_at(0) + 1, frame_at(0) + 4,
-		SP + FRAME_SPAN_MAX + 8, CODE, 0x7fffffffffffULL, 0xffff888000000000ULL,
+		0,
+		1,
+		0xffffffffffffffffULL,
+		SP,
+		SP - 8,
+		STACK,
+		frame_at(0) + 1,
+		frame_at(0) + 4,
+		SP + FRAME_SPAN_MAX + 8,
+		CODE,
+		0x7fffffffffffULL,
+		0xffff888000000000ULL,
 	};
 
 	for (size_t i = 0; i < sizeof(strays) / sizeof(strays[0]); i++) {

@@ -557,20 +557,13 @@ static void open_spans_of_one_thread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_span_is_decoded),
-		TEST(spans_of_other_kinds),
-		TEST(names_are_asked_for_once),
-		TEST(contexts_are_joined),
-		TEST(a_mark_is_decoded),
-		TEST(growth_since_the_previous_checkpoint),
-		TEST(a_life_record_is_handed_on),
-		TEST(every_truncation_is_ignored),
-		TEST(unknown_types_are_ignored),
-		TEST(senseless_spans_are_ignored),
-		TEST(senseless_marks_are_ignored),
-		TEST(senseless_life_records_are_ignored),
-		TEST(noise_is_survived),
-		TEST(open_spans_of_one_thread),
+		TEST(a_span_is_decoded),	   TEST(spans_of_other_kinds),
+		TEST(names_are_asked_for_once),	   TEST(contexts_are_joined),
+		TEST(a_mark_is_decoded),	   TEST(growth_since_the_previous_checkpoint),
+		TEST(a_life_record_is_handed_on),  TEST(every_truncation_is_ignored),
+		TEST(unknown_types_are_ignored),   TEST(senseless_spans_are_ignored),
+		TEST(senseless_marks_are_ignored), TEST(senseless_life_records_are_ignored),
+		TEST(noise_is_survived),	   TEST(open_spans_of_one_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,9 +22,17 @@
 
 /* FAULTS.md F49, and their kin: none of them is a number of anything. */
 static const char *const never_values[] = {
-	"", " ", "-1", "+1", "-0", "1e9", "1e-3", "0x10", "99999999999999999999", "10kk", "5 s",
-	" 5", "5 ", "5s ", "inf", "nan", "infinity", "k", "s", ".", ".5", "1.2.3", "1..2", "1,5",
-	"5\n", "5\t", "5\033[m", "--help", "5;5", "5ss", "5xs", "\xc2\xb2", "\xef\xbc\x95",
+	"",	  " ",	      "-1",
+	"+1",	  "-0",	      "1e9",
+	"1e-3",	  "0x10",     "99999999999999999999",
+	"10kk",	  "5 s",      " 5",
+	"5 ",	  "5s ",      "inf",
+	"nan",	  "infinity", "k",
+	"s",	  ".",	      ".5",
+	"1.2.3",  "1..2",     "1,5",
+	"5\n",	  "5\t",      "5\033[m",
+	"--help", "5;5",      "5ss",
+	"5xs",	  "\xc2\xb2", "\xef\xbc\x95",
 };
 
 static void durations(void **state)
@@ -33,10 +41,20 @@ static void durations(void **state)
 		const char *text;
 		uint64_t ns;
 	} good[] = {
-		{"0", 0}, {"5", 5000000000}, {"5s", 5000000000}, {"1.5", 1500000000},
-		{"1.5s", 1500000000}, {"500ms", 500000000}, {"10us", 10000}, {"0.5us", 500},
-		{"2m", 120000000000}, {"2min", 120000000000}, {"1h", 3600000000000},
-		{"1d", 86400000000000}, {"366d", 31622400000000000}, {"010", 10000000000},
+		{"0", 0},
+		{"5", 5000000000},
+		{"5s", 5000000000},
+		{"1.5", 1500000000},
+		{"1.5s", 1500000000},
+		{"500ms", 500000000},
+		{"10us", 10000},
+		{"0.5us", 500},
+		{"2m", 120000000000},
+		{"2min", 120000000000},
+		{"1h", 3600000000000},
+		{"1d", 86400000000000},
+		{"366d", 31622400000000000},
+		{"010", 10000000000},
 		{"0.000000001", 1},
 	};
 
@@ -50,8 +68,8 @@ static void durations(void **state)
 
 static void bad_durations(void **state)
 {
-	static const char *const bad[] = {"5S", "5MS", "5k", "5ns", "367d", "1e3s", "9000h",
-					  "31622401", "5m5s"};
+	static const char *const bad[] = {"5S",	  "5MS",   "5k",       "5ns", "367d",
+					  "1e3s", "9000h", "31622401", "5m5s"};
 	uint64_t ns;
 
 	for (size_t i = 0; i < sizeof(never_values) / sizeof(never_values[0]); i++)
@@ -68,9 +86,19 @@ static void sizes(void **state)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {
-		{"0", 0}, {"10", 10}, {"10B", 10}, {"64K", 65536}, {"64k", 65536}, {"64KB", 65536},
-		{"8M", 8 << 20}, {"8m", 8 << 20}, {"8MB", 8 << 20}, {"1G", 1 << 30},
-		{"1.5M", 3 << 19}, {"1048576G", 1ULL << 50}, {"1125899906842624", 1ULL << 50},
+		{"0", 0},
+		{"10", 10},
+		{"10B", 10},
+		{"64K", 65536},
+		{"64k", 65536},
+		{"64KB", 65536},
+		{"8M", 8 << 20},
+		{"8m", 8 << 20},
+		{"8MB", 8 << 20},
+		{"1G", 1 << 30},
+		{"1.5M", 3 << 19},
+		{"1048576G", 1ULL << 50},
+		{"1125899906842624", 1ULL << 50},
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -115,8 +143,8 @@ static struct run parse_words(unsigned int groups, bool takes_argument, const ch
 	return run;
 }
 
-#define WORDS(...)	((const char *const[]){__VA_ARGS__, NULL})
-#define PARSE(...)	parse_words(ALL_GROUPS, true, NULL, WORDS(__VA_ARGS__))
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define PARSE(...) parse_words(ALL_GROUPS, true, NULL, WORDS(__VA_ARGS__))
 #define PARSE_LEAKS(...) \
 	parse_words(ALL_GROUPS & ~OPTIONS_SPANS & ~OPTIONS_LIST, false, "leaks", WORDS(__VA_ARGS__))
 
@@ -238,9 +266,9 @@ static void options_of_other_commands(void **state)
 	assert_refused(PARSE_LEAKS("-u", "a:b"),
 		       WORDS("leaks does not take --pair", "perftrace leaks --help"));
 	assert_refused(PARSE_LEAKS("--min", "5ms"), WORDS("leaks does not take --min."));
-	assert_refused(parse_words(OPTIONS_COMMON | OPTIONS_TARGET, true, "probes",
-				   WORDS("--ring", "8M")),
-		       WORDS("probes does not take --ring"));
+	assert_refused(
+		parse_words(OPTIONS_COMMON | OPTIONS_TARGET, true, "probes", WORDS("--ring", "8M")),
+		WORDS("probes does not take --ring"));
 }
 
 static void positional_arguments(void **state)
@@ -331,9 +359,10 @@ static bool help_has(const char *text, const char *option)
 }
 
 static const char *const options[] = {
-	"--pid", "--name", "--duration", "--interval", "--pair", "--min", "--output", "--json",
-	"--follow", "--no-follow", "--mode", "--top", "--older", "--min-size", "--max-live",
-	"--ring", "--no-log", "--strict", "--color", "--verbose", "--quiet", "--help",
+	"--pid",    "--name",	  "--duration", "--interval",  "--pair",   "--min",
+	"--output", "--json",	  "--follow",	"--no-follow", "--mode",   "--top",
+	"--older",  "--min-size", "--max-live", "--ring",      "--no-log", "--strict",
+	"--color",  "--verbose",  "--quiet",	"--help",
 };
 
 /* Whatever the parser knows stands in the help, and the other way round. */

@@ -32,17 +32,17 @@
 USDT_SEMAPHORE(plan_test_semaphore);
 
 /* A site at an instruction of one's choice; the note may be repeated, as compilers do. */
-#define SITE_AT(instruction, name, note2)                   \
+#define SITE_AT(instruction, name, note2) \
 	__asm__ volatile("990: " instruction "\n" NOTE(name) note2)
-#define NOTE(name)                                          \
-	".pushsection .note.stapsdt, \"\", \"note\"\n"      \
-	".balign 4\n"                                       \
-	".4byte 992f - 991f, 994f - 993f, 3\n"              \
-	"991: .asciz \"stapsdt\"\n"                         \
-	"992: .balign 4\n"                                  \
-	"993: .8byte 990b, _.stapsdt.base, 0\n"             \
+#define NOTE(name)                                            \
+	".pushsection .note.stapsdt, \"\", \"note\"\n"        \
+	".balign 4\n"                                         \
+	".4byte 992f - 991f, 994f - 993f, 3\n"                \
+	"991: .asciz \"stapsdt\"\n"                           \
+	"992: .balign 4\n"                                    \
+	"993: .8byte 990b, _.stapsdt.base, 0\n"               \
 	".asciz \"unit\"\n.asciz \"" name "\"\n.asciz \"\"\n" \
-	"994: .balign 4\n"                                  \
+	"994: .balign 4\n"                                    \
 	".popsection\n"
 
 __attribute__((noinline, noclone)) static void one_function(const char *text, int n)
@@ -224,10 +224,14 @@ static void glibc_malloc(void **state)
 		const char *symbol;
 		enum heap_function function;
 	} want[] = {
-		{"malloc", HEAP_MALLOC},	 {"calloc", HEAP_CALLOC},
-		{"realloc", HEAP_REALLOC},	 {"reallocarray", HEAP_REALLOCARRAY},
-		{"posix_memalign", HEAP_POSIX_MEMALIGN}, {"memalign", HEAP_MEMALIGN},
-		{"valloc", HEAP_MALLOC},	 {"pvalloc", HEAP_MALLOC},
+		{"malloc", HEAP_MALLOC},
+		{"calloc", HEAP_CALLOC},
+		{"realloc", HEAP_REALLOC},
+		{"reallocarray", HEAP_REALLOCARRAY},
+		{"posix_memalign", HEAP_POSIX_MEMALIGN},
+		{"memalign", HEAP_MEMALIGN},
+		{"valloc", HEAP_MALLOC},
+		{"pvalloc", HEAP_MALLOC},
 		{"free", HEAP_FREE},
 	};
 	pid_t pid = start_program("/bin/sleep");

@@ -243,8 +243,9 @@ static void threads_are_refused(void **state)
 /* comm may hold anything; the fields behind it are found all the same. */
 static void odd_names(void **state)
 {
-	static const char *const names[] = {") R 1 2 3", "(((", "a b) S 0 0", "\033]52;c;\a",
-					    "line\nbreak", "\xff\xfe", "fifteen letters"};
+	static const char *const names[] = {") R 1 2 3",      "(((",	     "a b) S 0 0",
+					    "\033]52;c;\a",   "line\nbreak", "\xff\xfe",
+					    "fifteen letters"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		pid_t pid = start_child(names[i], 0);
@@ -345,8 +346,8 @@ static bool runs_sleep(pid_t pid)
 
 static struct family *start_family(void)
 {
-	struct family *f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct family *f =
+		mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int ends[2];
 	pid_t pid;
 	char c;

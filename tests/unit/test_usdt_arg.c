@@ -57,8 +57,8 @@ static void assert_arg(const char *text, struct arg_spec want)
 	if (got.kind != want.kind || got.size != want.size || got.is_signed != want.is_signed ||
 	    got.scale != want.scale || got.reg_offset != want.reg_offset ||
 	    got.index_offset != want.index_offset || got.value != want.value)
-		fail_msg("'%s': kind %u size %u signed %u scale %u reg %u index %u value %lld", text,
-			 got.kind, got.size, got.is_signed, got.scale, got.reg_offset,
+		fail_msg("'%s': kind %u size %u signed %u scale %u reg %u index %u value %lld",
+			 text, got.kind, got.size, got.is_signed, got.scale, got.reg_offset,
 			 got.index_offset, (long long)got.value);
 }
 
@@ -250,8 +250,8 @@ static void postgresql(void **state)
 {
 	struct arg_spec args[USDT_ARGS_MAX];
 
-	assert_int_equal(parse("-4@$0 -4@$0 -4@%ecx -4@16(%rbp) -4@%r9d -4@%eax", args,
-			       USDT_ARGS_MAX), 6);
+	assert_int_equal(
+		parse("-4@$0 -4@$0 -4@%ecx -4@16(%rbp) -4@%r9d -4@%eax", args, USDT_ARGS_MAX), 6);
 	assert_int_equal(args[0].kind, ARG_CONST);
 	assert_int_equal(args[2].kind, ARG_REG);
 	assert_int_equal(args[2].reg_offset, AT(RCX));
@@ -272,7 +272,8 @@ static void postgresql(void **state)
 	assert_int_equal(args[2].reg_offset, AT(R14));
 
 	assert_int_equal(parse("4@(%r12) 4@4(%r12) 4@8(%r12) 2@12(%r12) 1@14(%r12) -4@%r13d", args,
-			       USDT_ARGS_MAX), 6);
+			       USDT_ARGS_MAX),
+			 6);
 	assert_int_equal(args[0].value, 0);
 	assert_int_equal(args[3].size, 2);
 	assert_int_equal(args[4].value, 14);

@@ -51,11 +51,11 @@ HOST_UNUSED void host__reset(void)
 
 #define SEC(name)
 #define __ksym
-#define __uint(name, value)  int (*name)[value]
-#define __type(name, type)   __typeof__(type) *name
-#define barrier_var(v)	     __asm__ volatile("" : "+r"(v))
-#define BPF_PROG(name, ...)  name(__VA_ARGS__)
-#define BPF_CORE_READ(p, m)  ((p)->m)
+#define __uint(name, value) int(*name)[value]
+#define __type(name, type)  __typeof__(type) *name
+#define barrier_var(v)	    __asm__ volatile("" : "+r"(v))
+#define BPF_PROG(name, ...) name(__VA_ARGS__)
+#define BPF_CORE_READ(p, m) ((p)->m)
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
@@ -74,23 +74,27 @@ HOST_UNUSED void host__reset(void)
 #define bpf_map_update_elem(map, key, value, flags) host_map__update(MAP_OF(map), key, value, flags)
 #define bpf_map_delete_elem(map, key)		    host_map__delete(MAP_OF(map), key)
 /* The definition's key is an int, as libbpf wants it; what it is found by is the task. */
-#define bpf_task_storage_get(map, task, initial, flags)                                  \
+#define bpf_task_storage_get(map, task, initial, flags)                                    \
 	host__task_storage(host_map__get((map), BPF_MAP_TYPE_TASK_STORAGE, sizeof(void *), \
-					 sizeof(*(map)->value), SIZE_MAX),              \
+					 sizeof(*(map)->value), SIZE_MAX),                 \
 			   task, flags)
-#define bpf_ringbuf_output(ring, data, size, flags)   host__send(data, size, flags)
-#define bpf_ringbuf_query(ring, what)		      (host.ring_waiting)
-#define bpf_seq_write(seq, data, size)		      host__send(data, size, 0)
-#define bpf_ktime_get_ns()			      (host.now)
-#define bpf_get_attach_cookie(ctx)		      (host.cookie)
-#define bpf_get_current_task_btf()		      (host.task)
-#define bpf_get_current_comm(to, size)		      memcpy(to, host.task->comm, size)
-#define bpf_get_current_pid_tgid() \
-	((__u64)(__u32)host.task->tgid << 32 | (__u32)host.task->pid)
-#define bpf_probe_read_user(to, size, from)	memory__read(to, size, from, false)
-#define bpf_copy_from_user(to, size, from)	memory__read(to, size, from, true)
-#define bpf_probe_read_user_str(to, size, from) memory__read_text(to, size, from)
-#define bpf_probe_read_kernel(to, size, from)	memcpy(to, from, size)
+#define bpf_ringbuf_output(ring, data, size, flags) host__send(data, size, flags)
+#define bpf_ringbuf_query(ring, what)		    (host.ring_waiting)
+#define bpf_seq_write(seq, data, size)		    host__send(data, size, 0)
+#define bpf_ktime_get_ns()			    (host.now)
+#define bpf_get_attach_cookie(ctx)		    (host.cookie)
+#define bpf_get_current_task_btf()		    (host.task)
+#define bpf_get_current_comm(to, size)		    memcpy(to, host.task->comm, size)
+#define bpf_get_current_pid_tgid()		    host__pid_tgid()
+#define bpf_probe_read_user(to, size, from)	    memory__read(to, size, from, false)
+#define bpf_copy_from_user(to, size, from)	    memory__read(to, size, from, true)
+#define bpf_probe_read_user_str(to, size, from)	    memory__read_text(to, size, from)
+#define bpf_probe_read_kernel(to, size, from)	    memcpy(to, from, size)
+
+HOST_UNUSED __u64 host__pid_tgid(void)
+{
+	return (__u64)(__u32)host.task->tgid << 32 | (__u32)host.task->pid;
+}
 
 HOST_UNUSED void *host__task_storage(struct host_map *map, struct task_struct *task, __u64 flags)
 {
@@ -109,8 +113,7 @@ HOST_UNUSED long host__send(const void *data, __u64 len, __u64 flags)
 	if (host.n_records < HOST_RECORDS_MAX) {
 		host.records[host.n_records].len = len;
 		host.records[host.n_records].flags = flags;
-		memset(host.records[host.n_records].bytes, 0xee,
-		       sizeof(host.records[0].bytes));
+		memset(host.records[host.n_records].bytes, 0xee, sizeof(host.records[0].bytes));
 		memcpy(host.records[host.n_records].bytes, data, len);
 	}
 	host.n_records++;

@@ -30,8 +30,8 @@ struct host_map {
 
 static struct host_map host_maps[MAPS_MAX];
 
-#define MAP_OF(map)                                                                             \
-	host_map__get((map), sizeof(*(map)->type) / sizeof(int), sizeof(*(map)->key),          \
+#define MAP_OF(map)                                                                   \
+	host_map__get((map), sizeof(*(map)->type) / sizeof(int), sizeof(*(map)->key), \
 		      sizeof(*(map)->value), sizeof(*(map)->max_entries) / sizeof(int))
 
 static struct host_map *host_map__get(const void *id, unsigned int kind, unsigned int key_size,
@@ -90,8 +90,8 @@ static struct host_element **host_map__slot(struct host_map *map, const void *ke
 
 static void *host_map__insert(struct host_map *map, const void *key)
 {
-	struct host_element *e = calloc(1, sizeof(*e) + (map->key_size + 7) / 8 * 8 +
-						   map->value_size);
+	struct host_element *e =
+		calloc(1, sizeof(*e) + (map->key_size + 7) / 8 * 8 + map->value_size);
 
 	assert_non_null(e);
 	memcpy(e->bytes, key, map->key_size);

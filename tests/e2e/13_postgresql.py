@@ -40,15 +40,21 @@ def new_backends(cluster):
     log = spanlog.Log(h.read_text("spans.log"))
     for error in (log.errors + log.tree_errors())[:20]:
         h.fail(f"log: {error}")
+    lost = re.search(r"^DATA .* events, ([\d ]+) lost, books balanced$", result.out, re.M)
+    if not h.check(lost, "the ledger's line", result.out):
+        return
+    lost = int(lost.group(1).replace(" ", ""))
     queries = log.of("span", "postgresql.query")
-    h.check(updates(queries) == transactions(report), "queries that update pgbench_accounts",
-            f"{updates(queries)} of {transactions(report)}\n{result.err}{result.out}")
+    seen, wanted = updates(queries), transactions(report)
+    # In the long run the machine may be too busy to read along; then the ledger has counted it.
+    h.check(seen == wanted if not lost or not h.LONG else wanted - lost <= seen <= wanted,
+            "queries that update pgbench_accounts",
+            f"{seen} of {wanted}\n{result.err}{result.out}")
     h.equal({q.depth for q in queries}, {0}, "depth of a query")
-    h.check(" 0 lost, books balanced" in result.out, "the ledger", result.out)
     for part in ("parse", "plan", "execute"):
         depths = collections.Counter(l.depth for l in log.of("span", f"postgresql.query-{part}"))
-        h.check(depths[1] >= 7 * transactions(report) * 0.5 and 0 not in depths,
-                f"query-{part} is below query", dict(depths))
+        h.check(depths[1] >= 3 * seen and 0 not in depths, f"query-{part} is below query",
+                dict(depths))
     h.check(log.of("span", "postgresql.transaction"), "transactions are spans")
     h.check(any(re.match(r"postgresql\.query ", l) for l in result.out.splitlines()),
             "the summary has the queries", result.out)

@@ -71,7 +71,10 @@ static __always_inline __u64 rss_bytes(struct task_struct *task)
 /* Waking the reader costs 9 us, so it polls; it is only woken when the ring fills up. */
 static __always_inline __u64 ring_flags(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= config.wakeup_bytes
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	/* Only while it passes the mark: a reader that is behind would be woken for every record. */
+	return waiting - config.wakeup_bytes < sizeof(struct span_record)
 		       ? BPF_RB_FORCE_WAKEUP
 		       : BPF_RB_NO_WAKEUP;
 }

@@ -215,12 +215,13 @@ static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t,
 			lose_old_block(t);
 	}
 	t->sp = sp;
+	t->space = space;
 	note_arguments(t, ctx, fn);
 	t->old_known = t->old_address ? take_block(space, t->old_address, &t->old) : 0;
 	if (t->old_known)
 		gauge_in_realloc(1);
 	t->site.tgid = current_tgid();
-	t->site.depth = capture_stack(ctx, target->layout, t->site.frames, &t->site_key);
+	t->site.depth = capture_stack(ctx, target->layout, &t->stack, t->site.frames, &t->site_key);
 	return 0;
 }
 
@@ -242,9 +243,9 @@ static __always_inline void settle_realloc(struct heap_thread *t, __u64 space, _
 	}
 }
 
-static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t, __u64 space)
+static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
 {
-	__u64 address = PT_REGS_RC(ctx);
+	__u64 space = t->space, address = PT_REGS_RC(ctx);
 
 	/* Returning popped the return address. Anything else is the return of a call left behind.
 	 */
@@ -274,25 +275,22 @@ SEC("uprobe")
 int heap_probe(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 fn = bpf_get_attach_cookie(ctx);
-	struct target *target = find_target(task->tgid);
-	struct heap_thread *t;
+	struct heap_thread *t = bpf_task_storage_get(&heap_threads, task, 0, 0);
+	struct target *target;
+	__u32 fn;
 
-	if (!target || !target->heap_ready)
-		return SKIP_RETURN;
 	/* A call whose entry was seen is booked to its end, also when the gate has closed since. */
-	if (bpf_session_is_return()) {
-		t = bpf_task_storage_get(&heap_threads, task, 0, 0);
-		return t ? on_return(ctx, t, target->space) : 0;
-	}
-	if (!gate)
+	if (bpf_session_is_return())
+		return t ? on_return(ctx, t) : 0;
+	target = find_target(task->tgid);
+	if (!target || !target->heap_ready || !gate)
 		return SKIP_RETURN;
 	count(COUNTER_PROBE_HITS, 1);
-	if (fn == HEAP_FREE) {
-		t = bpf_task_storage_get(&heap_threads, task, 0, 0);
+	fn = bpf_get_attach_cookie(ctx);
+	if (fn == HEAP_FREE)
 		return on_free(t, target->space, PT_REGS_PARM1(ctx));
-	}
-	t = bpf_task_storage_get(&heap_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		t = bpf_task_storage_get(&heap_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t) {
 		count(COUNTER_HEAP_NO_STATE, 1);
 		return SKIP_RETURN;

@@ -63,9 +63,18 @@ struct {
 	__type(value, struct heap_site);
 } sites MAP;
 
+/* What capturing a stack remembers of a thread, see stack.bpf.h. */
+#define STACK_WINDOW 64 /* words; a power of two */
+#define STACK_CALLS  64 /* a power of two */
+struct stack_scratch {
+	__u64 window[STACK_WINDOW]; /* the top of the stack, copied in one go */
+	__u64 calls[STACK_CALLS];   /* return addresses known to follow a call */
+};
+
 /* The allocator call a thread is in. Dies with its thread; no memory -> HEAP_NO_STATE. */
 struct heap_thread {
 	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
+	__u64 space;
 	__u64 size;
 	__u64 alignment;
 	__u64 out;	   /* posix_memalign: where the block's address will be stored */
@@ -75,6 +84,7 @@ struct heap_thread {
 	struct live_block old;
 	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
 	__u64 site_key;
+	struct stack_scratch stack;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

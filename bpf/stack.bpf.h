@@ -10,11 +10,14 @@
 
 #define FRAME_SPAN_MAX (1 << 20) /* a frame larger than this is taken for a stray rbp */
 
-/*
- * Does a call instruction end at `ret`? Code built without frame pointers leaves any value in
- * rbp; one that happens to point into the stack would otherwise give frames out of thin air.
- */
-static __always_inline int follows_call(__u64 ret)
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ (hash >> 29);
+}
+
+/* Does a call instruction end at `ret`? */
+static __always_inline int is_call_before(__u64 ret)
 {
 	__u8 code[8];
 
@@ -28,10 +31,40 @@ static __always_inline int follows_call(__u64 ret)
 	       (code[1] == 0xff && (code[2] & 0x38) == 0x10);	/* call *disp32(reg,index) */
 }
 
-static __always_inline __u64 mix(__u64 hash, __u64 value)
+/*
+ * Is `ret` a return address? Code built without frame pointers leaves any value in rbp; one that
+ * happens to point into the stack would otherwise give frames out of thin air. Looking at the code
+ * costs as much as reading a frame, so what was found is remembered per thread.
+ */
+static __always_inline int is_return_address(struct stack_scratch *s, __u64 ret)
 {
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ (hash >> 29);
+	__u64 *known = &s->calls[(ret ^ (ret >> 6)) & (STACK_CALLS - 1)];
+
+	if (*known == ret && ret) /* an empty slot is 0 */
+		return 1;
+	if (!is_call_before(ret))
+		return 0;
+	*known = ret;
+	return 1;
+}
+
+struct frame_record {
+	__u64 caller_bp, ret;
+};
+
+/* The frame record at `bp`, from the copied window if it lies there. 0 if it can be had. */
+static __always_inline int read_frame(const struct stack_scratch *s, __u64 window_start, __u64 bp,
+				      struct frame_record *frame)
+{
+	__u64 word = (bp - window_start) / sizeof(__u64);
+
+	if (word < STACK_WINDOW - 1) {
+		barrier_var(word);
+		frame->caller_bp = s->window[word & (STACK_WINDOW - 1)];
+		frame->ret = s->window[(word + 1) & (STACK_WINDOW - 1)];
+		return 0;
+	}
+	return bpf_probe_read_user(frame, sizeof(*frame), (void *)bp);
 }
 
 /*
@@ -40,26 +73,27 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
  * becomes the identity of (layout, frames).
  */
 static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 layout,
-					   __u64 frames[STACK_DEPTH_MAX], __u64 *hash)
+					   struct stack_scratch *s, __u64 frames[STACK_DEPTH_MAX],
+					   __u64 *hash)
 {
-	struct {
-		__u64 caller_bp, ret;
-	} frame;
-	__u64 bp = regs->bp, below = regs->sp, ret = 0, h = mix(0, layout);
+	__u64 sp = regs->sp, bp = regs->bp, below = sp, window_start = sp, h = mix(0, layout);
+	struct frame_record frame;
 	__u32 n;
 
-	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)below)) {
-		*hash = h;
-		return 0;
+	if (bpf_probe_read_user(s->window, sizeof(s->window), (void *)sp)) {
+		/* Near the end of the stack: word by word, the window counts as far away. */
+		window_start = 0;
+		if (bpf_probe_read_user(s->window, sizeof(__u64), (void *)sp)) {
+			*hash = h;
+			return 0;
+		}
 	}
-	frames[0] = ret;
-	h = mix(h, ret);
+	frames[0] = s->window[0];
+	h = mix(h, frames[0]);
 	for (n = 1; n < STACK_DEPTH_MAX; n++) {
 		if (n >= config.stack_depth || bp <= below || bp - below > FRAME_SPAN_MAX || bp & 7)
 			break;
-		if (bpf_probe_read_user(&frame, sizeof(frame), (void *)bp))
-			break;
-		if (!follows_call(frame.ret))
+		if (read_frame(s, window_start, bp, &frame) || !is_return_address(s, frame.ret))
 			break;
 		frames[n] = frame.ret;
 		h = mix(h, frame.ret);

@@ -18,11 +18,16 @@
 #define CODE_SIZE  0x10000ULL
 #define LAYOUT	   3
 
+#define NEAR 0x100  /* first saved rbp above SP: the copied window holds three frames */
+#define FAR  0x1000 /* all behind the window */
+
 static struct pt_regs regs;
+static __u64 first_frame;
 
 static int set_up(void **state)
 {
 	host__reset();
+	first_frame = NEAR;
 	memory__map(STACK, STACK_SIZE);
 	memory__map(CODE, CODE_SIZE);
 	memset(&regs, 0, sizeof(regs));
@@ -51,7 +56,7 @@ static __u64 return_address(unsigned int n)
 /* Where frame `n` of make_chain() has its saved rbp. */
 static __u64 frame_at(unsigned int n)
 {
-	return SP + 0x100 + n * 0x40;
+	return SP + first_frame + n * 0x40;
 }
 
 /* `n` return addresses: one at [rsp], the others behind saved frame pointers. The last rbp is 0. */
@@ -71,7 +76,7 @@ struct capture {
 	__u64 frames[STACK_DEPTH_MAX];
 };
 
-static struct capture capture_as(__u64 layout)
+static struct capture capture_with(struct stack_scratch *scratch, __u64 layout)
 {
 	/* On the heap, so that a sanitizer sees a frame too many. */
 	__u64 *frames = malloc(STACK_DEPTH_MAX * sizeof(*frames));
@@ -79,9 +84,19 @@ static struct capture capture_as(__u64 layout)
 
 	memset(frames, 0xa5, STACK_DEPTH_MAX * sizeof(*frames));
 	memory.reads = 0;
-	c.n = capture_stack(&regs, layout, frames, &c.hash);
+	c.n = capture_stack(&regs, layout, scratch, frames, &c.hash);
 	memcpy(c.frames, frames, sizeof(c.frames));
 	free(frames);
+	return c;
+}
+
+/* By a thread that has captured nothing before. */
+static struct capture capture_as(__u64 layout)
+{
+	struct stack_scratch *scratch = calloc(1, sizeof(*scratch));
+	struct capture c = capture_with(scratch, layout);
+
+	free(scratch);
 	return c;
 }
 
@@ -245,39 +260,79 @@ static void calls(void **state)
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		memory__write(CODE + 0x8000, forms[i].bytes, 8);
-		if (!!follows_call(CODE + 0x8008) != forms[i].is_call)
+		if (!!is_call_before(CODE + 0x8008) != forms[i].is_call)
 			fail_msg("%s", forms[i].what);
 	}
 }
 
-/* Whatever read fails: the frames before it, none behind it, and a hash that fits them. */
+/* The first `frames` of a chain cut by a failing read, with the hash that fits them. */
+static void assert_cut(const struct capture *c, unsigned int frames)
+{
+	struct capture cut;
+
+	assert_true(memory.read_failed);
+	assert_chain(c, frames);
+	memory.failing_read = -1;
+	host_config.stack_depth = frames;
+	cut = capture();
+	assert_int_equal(c->hash, cut.hash);
+	host_config.stack_depth = STACK_DEPTH_MAX;
+}
+
+/*
+ * Whatever read fails: the frames before it, none behind it. Only the first, the copy of the
+ * stack's top, is done without: then every frame is read by itself.
+ */
 static void every_read_may_fail(void **state)
 {
-	const unsigned int depth = 6, reads = 1 + 2 * (depth - 1);
+	static const struct {
+		__u64 first_frame;
+		unsigned int depth, reads, reads_per_frame;
+	} chains[] = {
+		{NEAR, 4, 1 + 3, 1},	/* the copy; the code before each return address */
+		{FAR, 6, 1 + 2 * 5, 2}, /* the copy; each frame and the code */
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct capture c;
+
+		first_frame = chains[i].first_frame;
+		make_chain(chains[i].depth);
+		c = capture();
+		assert_chain(&c, chains[i].depth);
+		assert_int_equal(memory.reads, chains[i].reads);
+		for (unsigned int n = 0; n < chains[i].reads; n++) {
+			memory.failing_read = n;
+			memory.read_failed = false;
+			c = capture();
+			assert_cut(&c,
+				   n ? 1 + (n - 1) / chains[i].reads_per_frame : chains[i].depth);
+		}
+	}
+}
+
+/* The code before a return address is looked at once per thread. */
+static void calls_are_remembered(void **state)
+{
+	struct stack_scratch *scratch = calloc(1, sizeof(*scratch));
 	struct capture c;
 
-	make_chain(depth);
-	c = capture();
-	assert_chain(&c, depth);
-	assert_int_equal(memory.reads, reads);
-	for (unsigned int n = 0; n < reads; n++) {
-		/* The first read is [rsp]; then a frame and the code before its return address. */
-		unsigned int frames = n ? 1 + (n - 1) / 2 : 0;
-		struct capture cut;
-
-		memory.failing_read = n;
-		memory.read_failed = false;
-		c = capture();
-		assert_true(memory.read_failed);
-		assert_chain(&c, frames);
-		memory.failing_read = -1;
-		if (!frames)
-			continue;
-		host_config.stack_depth = frames;
-		cut = capture();
-		assert_int_equal(c.hash, cut.hash);
-		host_config.stack_depth = STACK_DEPTH_MAX;
-	}
+	make_chain(4);
+	c = capture_with(scratch, LAYOUT);
+	assert_chain(&c, 4);
+	assert_int_equal(memory.reads, 1 + 3);
+	c = capture_with(scratch, LAYOUT);
+	assert_chain(&c, 4);
+	assert_int_equal(memory.reads, 1);
+	/* What is remembered vouches for that address only. */
+	memory__put(frame_at(1) + 8, CODE + 0x8000);
+	c = capture_with(scratch, LAYOUT);
+	assert_chain(&c, 2);
+	/* A stray word is not taken for a frame because the scratch is empty, either. */
+	memory__put(frame_at(0) + 8, 0);
+	c = capture_as(LAYOUT);
+	assert_chain(&c, 1);
+	free(scratch);
 }
 
 static void faults_at_addresses(void **state)
@@ -363,6 +418,7 @@ int main(void)
 		TEST(a_large_frame),
 		TEST(calls),
 		TEST(every_read_may_fail),
+		TEST(calls_are_remembered),
 		TEST(faults_at_addresses),
 		TEST(no_frames_have_an_identity_too),
 		TEST(hashes_tell_stacks_apart),

@@ -188,7 +188,8 @@ static void a_full_disk_has_a_sentence(void **state)
 {
 	struct sink *s = open_ok("/dev/full", SINK_LOG);
 
-	assert_int_equal(sink__line(s, "x", 1), -ENOSPC);
+	assert_int_equal(sink__line(s, "x", 1), 0);
+	assert_int_equal(sink__flush(s), -ENOSPC);
 	assert_int_equal(sink__line(s, "y", 1), -ENOSPC);
 	assert_int_equal(sink__error(s), -ENOSPC);
 	assert_int_equal(sink__close(s, &err), -ENOSPC);
@@ -210,11 +211,38 @@ static void a_reader_that_left_is_no_error_to_report(void **state)
 	assert_int_equal(mkfifo(file, 0600), 0);
 	reader = open(file, O_RDONLY | O_NONBLOCK);
 	s = open_ok(file, SINK_LOG);
-	assert_int_equal(sink__line(s, "x", 1), 0);
+	sink__line(s, "x", 1);
+	assert_int_equal(sink__flush(s), 0);
 	close(reader);
-	assert_int_equal(sink__line(s, "x", 1), -EPIPE);
+	sink__line(s, "x", 1);
+	assert_int_equal(sink__flush(s), -EPIPE);
 	assert_int_equal(sink__close(s, &err), -EPIPE);
 	assert_int_equal(err.exit_code, 0);
+}
+
+/* Many lines leave without being asked for, and never half a line. */
+static void lines_leave_whole(void **state)
+{
+	struct sink *s;
+	char buf[1 << 17];
+	ssize_t n;
+	int reader;
+
+	assert_int_equal(mkfifo(file, 0600), 0);
+	reader = open(file, O_RDONLY | O_NONBLOCK);
+	fcntl(reader, F_SETPIPE_SZ, sizeof(buf));
+	s = open_ok(file, SINK_LOG);
+	sink__line(s, "kept", 4);
+	assert_int_equal(read(reader, buf, sizeof(buf)), -1);
+	for (int i = 0; i < 10000; i++)
+		sink__line(s, "123456789", 9);
+	n = read(reader, buf, sizeof(buf));
+	assert_true(n > 5);
+	assert_memory_equal(buf, "kept\n", 5);
+	assert_int_equal((n - 5) % 10, 0);
+	assert_int_equal(buf[n - 1], '\n');
+	assert_int_equal(sink__close(s, &err), 0);
+	close(reader);
 }
 
 static void stdout_has_several_names(void **state)
@@ -306,6 +334,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_disk_has_a_sentence, start, stop),
 		cmocka_unit_test_setup_teardown(a_reader_that_left_is_no_error_to_report, start,
 						stop),
+		cmocka_unit_test_setup_teardown(lines_leave_whole, start, stop),
 		cmocka_unit_test_setup_teardown(stdout_has_several_names, start, stop),
 		cmocka_unit_test_setup_teardown(files_belong_to_who_called_sudo, start, stop),
 		cmocka_unit_test_setup_teardown(the_default_log_is_the_users, start, stop),

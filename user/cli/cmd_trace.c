@@ -36,15 +36,21 @@ struct live {
 	bool header_written;
 };
 
-static void write_line(struct live *l)
+static void flush_log(struct live *l)
 {
-	sink__line(l->out, l->line.data, l->line.len);
-	if (l->log && sink__line(l->log, l->line.data, l->line.len)) {
+	if (l->log && sink__flush(l->log)) {
 		notice(NOTICE_WARNING, "the log %s ends here: %s", sink__name(l->log),
 		       strerror(-sink__error(l->log)));
 		sink__discard(l->log);
 		l->log = NULL;
 	}
+}
+
+static void write_line(struct live *l)
+{
+	sink__line(l->out, l->line.data, l->line.len);
+	if (l->log)
+		sink__line(l->log, l->line.data, l->line.len);
 }
 
 /* --min: a parent lasts at least as long as its children, so their ancestors stay, too. */
@@ -138,7 +144,8 @@ static int on_poll(void *arg)
 	struct live *l = arg;
 
 	span_tree__flush_due(l->tree, clock_monotonic_ns());
-	return sink__error(l->out);
+	flush_log(l);
+	return sink__flush(l->out);
 }
 
 static void open_default_log(struct live *l)

@@ -17,14 +17,16 @@
 /* No errno says "everybody may write here"; this one cannot come from a local file system. */
 #define EXPOSED_DIRECTORY -ESTALE
 
+#define PENDING_MAX (64 * 1024) /* bytes of lines kept back at most */
+
 struct sink {
 	int fd, directory; /* -1 = none */
 	bool is_stdout;
 	int error;
 	char *path;
-	const char *base;   /* file name inside `directory`, within `path` */
-	char *temporary;    /* name of the document while it is written, NULL = none */
-	struct strbuf line; /* scratch, so that text and newline are one write */
+	const char *base;      /* file name inside `directory`, within `path` */
+	char *temporary;       /* name of the document while it is written, NULL = none */
+	struct strbuf pending; /* whole lines not written yet */
 	struct invoker invoker;
 };
 
@@ -234,7 +236,7 @@ static int wait_writable(int fd)
 	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 }
 
-int sink__write(struct sink *s, const char *bytes, size_t len)
+static int write_out(struct sink *s, const char *bytes, size_t len)
 {
 	while (!s->error && len) {
 		ssize_t n = write(s->fd, bytes, len);
@@ -253,14 +255,28 @@ int sink__write(struct sink *s, const char *bytes, size_t len)
 	return s->error;
 }
 
+int sink__flush(struct sink *s)
+{
+	if (!s->error)
+		s->error = strbuf_error(&s->pending);
+	write_out(s, strbuf_str(&s->pending), s->pending.len);
+	strbuf_reset(&s->pending);
+	return s->error;
+}
+
+int sink__write(struct sink *s, const char *bytes, size_t len)
+{
+	sink__flush(s);
+	return write_out(s, bytes, len);
+}
+
 int sink__line(struct sink *s, const char *text, size_t len)
 {
-	strbuf_reset(&s->line);
-	strbuf_add(&s->line, text, len);
-	strbuf_putc(&s->line, '\n');
-	if (!s->error)
-		s->error = strbuf_error(&s->line);
-	return sink__write(s, strbuf_str(&s->line), s->line.len);
+	if (s->error)
+		return s->error;
+	strbuf_add(&s->pending, text, len);
+	strbuf_putc(&s->pending, '\n');
+	return s->pending.len >= PENDING_MAX ? sink__flush(s) : strbuf_error(&s->pending);
 }
 
 int sink__error(const struct sink *s)
@@ -301,6 +317,7 @@ int sink__close(struct sink *s, struct error *err)
 
 	if (!s)
 		return 0;
+	sink__flush(s);
 	if (s->temporary)
 		replace(s);
 	/* Some file systems tell of a full disk only here. */
@@ -325,7 +342,7 @@ void sink__discard(struct sink *s)
 		close(s->fd);
 	if (s->directory >= 0)
 		close(s->directory);
-	strbuf_free(&s->line);
+	strbuf_free(&s->pending);
 	free(s->temporary);
 	free(s->path);
 	free(s);

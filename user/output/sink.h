@@ -2,8 +2,7 @@
 /*
  * Where a result goes: standard output or a file.
  *
- * A log is appended to, line by line, each with one write(2), so that `tail -f` and several
- * writers see whole lines. A document replaces the old file when it is complete: it is written
+ * A log is appended to in whole lines, so that `tail -f` and several writers see no halves. A document replaces the old file when it is complete: it is written
  * beside it and renamed, and until then the old one stands. Character devices and FIFOs are
  * written to directly.
  *
@@ -39,8 +38,13 @@ struct sink *sink__open(const char *path, enum sink_kind kind, struct error *err
 struct sink *sink__open_as_invoker(const char *path, enum sink_kind kind, struct error *err,
 				   int *ret);
 
-/* Writes one line; `text` has no newline, it is added. */
+/*
+ * Adds one line; `text` has no newline, it is added. Lines are kept until sink__flush(), or until
+ * there are many, and then written several at a time, always whole.
+ */
 int sink__line(struct sink *sink, const char *text, size_t len);
+/* Writes the lines that are kept. Returns the first error, or 0. */
+int sink__flush(struct sink *sink);
 /* Writes bytes as they are. */
 int sink__write(struct sink *sink, const char *bytes, size_t len);
 /* The first error, or 0. */

@@ -119,8 +119,12 @@ static const char *join_context(const char *bytes, size_t len, char *joined, siz
 
 uint64_t intake__rss_error_bytes(void)
 {
-	uint64_t cpus = get_nprocs_conf();
-	uint64_t batch = cpus * 2 > 32 ? cpus * 2 : 32;
+	static uint64_t cpus; /* glibc reads it from sysfs: 5 us, per span */
+	uint64_t batch;
+
+	if (!cpus)
+		cpus = get_nprocs_conf();
+	batch = cpus * 2 > 32 ? cpus * 2 : 32;
 
 	/* Three counters (files, anonymous, shared), each batch pages per CPU off, at both ends. */
 	return 2 * 3 * batch * cpus * (uint64_t)sysconf(_SC_PAGESIZE);

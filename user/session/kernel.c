@@ -17,12 +17,14 @@
 #include "perftrace.skel.h"
 #include "probe/link.h"
 
-#define BATCH 4096
+#define BATCH	  4096
+#define DRAIN_MAX 4096 /* records taken in one go */
 
 struct kernel {
 	struct perftrace_bpf *skel;
 	struct ring_buffer *ring;
 	struct bpf_link *life[3], *close_open, *list_open;
+	uint64_t taken; /* records handed over */
 	kernel_record_fn reader;
 	void *reader_arg;
 };
@@ -220,7 +222,8 @@ static int on_record(void *ctx, void *data, size_t size)
 	struct kernel *k = ctx;
 
 	k->reader(k->reader_arg, data, size);
-	return 0;
+	/* libbpf goes on for as long as records come: a busy target would never let us look up. */
+	return ++k->taken % DRAIN_MAX ? 0 : -EAGAIN;
 }
 
 int kernel__set_reader(struct kernel *k, kernel_record_fn fn, void *arg)

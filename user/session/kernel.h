@@ -52,7 +52,10 @@ typedef void (*kernel_record_fn)(void *arg, const void *record, size_t len);
 int kernel__set_reader(struct kernel *k, kernel_record_fn fn, void *arg);
 /* Becomes readable when the ring fills up or a life record waits. */
 int kernel__ring_fd(const struct kernel *k);
-/* Hands over everything that waits. Returns the number of records or a negative errno. */
+/*
+ * Hands over what waits, up to a bound: -EAGAIN when there may be more. Else the number of records
+ * or another negative errno.
+ */
 int kernel__drain(struct kernel *k);
 /* Calls fn for every scoped span that is open in a target's thread, outermost first per thread. */
 int kernel__list_open_spans(struct kernel *k, kernel_record_fn fn, void *arg);

@@ -312,11 +312,12 @@ static void sample_memory(struct session *s, uint64_t now)
 	}
 }
 
-static void look(struct session *s)
+/* True when records are still waiting. */
+static bool look(struct session *s)
 {
+	bool more = kernel__drain(s->kernel) == -EAGAIN;
 	uint64_t now;
 
-	kernel__drain(s->kernel);
 	now = clock_monotonic_ns();
 	if (now >= s->next_sample_ns || (s->options.interval_ns && now >= s->next_tick_ns))
 		sample_memory(s, now);
@@ -325,6 +326,7 @@ static void look(struct session *s)
 		s->next_symbols_ns = now + SYMBOLS_NS;
 	}
 	clock_offset_refresh(&s->clock, 10 * NSEC_PER_SEC);
+	return more;
 }
 
 static int wait_ms(const struct session *s, uint64_t deadline)
@@ -346,12 +348,14 @@ enum session_end session__run(struct session *s, int stop_fd)
 		{.fd = session__root(s)->pidfd, .events = POLLIN},
 	};
 
+	bool more = false;
+
 	s->next_symbols_ns = s->begin_ns + SYMBOLS_NS;
 	for (;;) {
-		poll(fds, sizeof(fds) / sizeof(fds[0]), wait_ms(s, deadline));
-		look(s);
+		poll(fds, sizeof(fds) / sizeof(fds[0]), more ? 0 : wait_ms(s, deadline));
+		more = look(s);
 		/* The ring stays readable while records keep coming: no reason to spin. */
-		if (fds[1].revents)
+		if (fds[1].revents && !more)
 			usleep(RING_PAUSE_US);
 		if (s->observer.poll && s->observer.poll(s->observer.arg))
 			return SESSION_OBSERVER_ENDED;
@@ -451,7 +455,8 @@ void session__finish(struct session *s, struct session_results *r)
 	attachment__detach(s->attachment);
 	r->detach_ns = clock_monotonic_ns() - before;
 	kernel__close_open_spans(s->kernel);
-	kernel__drain(s->kernel);
+	while (kernel__drain(s->kernel) == -EAGAIN)
+		;
 	if (session__heap_now(s, &r->heap))
 		notice(NOTICE_WARNING, "the heap's books could not be read");
 	r->heap.taken_ns = r->end_ns;

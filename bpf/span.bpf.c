@@ -220,6 +220,16 @@ GLOBAL int begin_unscoped(struct span_thread *t, struct span_site *site, __u64 s
 	return 0;
 }
 
+/*
+ * Spans beyond the stack of open ones are only counted, so that as many ends are swallowed. When
+ * a scoped probe fires from a frame above the deepest one kept, they are all gone with theirs.
+ */
+static __always_inline void forget_overflow(struct span_thread *t, __u64 sp)
+{
+	if (t->overflow && sp >= t->open[SPAN_DEPTH_MAX - 1].sp)
+		t->overflow = 0;
+}
+
 GLOBAL int on_start(struct span_thread *t, struct span_site *site, __u64 sp)
 {
 	struct span_pair *pair;
@@ -238,13 +248,15 @@ GLOBAL int on_start(struct span_thread *t, struct span_site *site, __u64 sp)
 		begin_unscoped(t, site, sp);
 		return 0;
 	}
-	if (site->named)
+	if (site->named) {
 		name = name_of(t, site);
-	else if (!t->overflow)
-		heal(t, index, sp, bpf_ktime_get_ns());
+	} else {
+		forget_overflow(t, sp);
+		if (!t->overflow)
+			heal(t, index, sp, bpf_ktime_get_ns());
+	}
 	span = t->overflow ? NULL : open_at(t, t->depth);
 	if (!span) {
-		/* Counted, so that as many ends are swallowed and the ones below still match. */
 		t->overflow++;
 		count(COUNTER_SPAN_TOO_DEEP, 1);
 		return 0;
@@ -384,6 +396,8 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	pair = bpf_map_lookup_elem(&span_pairs, &index);
 	if (!pair)
 		return 0;
+	if (!site->named && !unscoped(pair))
+		forget_overflow(t, sp);
 	if (t->overflow && !unscoped(pair)) {
 		t->overflow--;
 		return 0;

@@ -126,6 +126,61 @@ static void chains(void **state)
 	}
 }
 
+/* Wherever the copied words end: before, after and in the middle of a saved frame. */
+static void chains_across_the_window(void **state)
+{
+	for (first_frame = 8; first_frame < 0x140; first_frame += 8) {
+		struct capture c;
+
+		make_chain(10);
+		c = capture();
+		assert_chain(&c, 10);
+	}
+}
+
+/* The end of the stack's mapping is near: there is less than a window to copy. */
+static void at_the_end_of_the_stack(void **state)
+{
+	for (unsigned int words = 1; words <= 2 * STACK_WINDOW; words++) {
+		unsigned int frames = (words - 1) / 2;
+		struct capture c;
+
+		if (frames > STACK_DEPTH_MAX - 1)
+			frames = STACK_DEPTH_MAX - 1;
+		regs.sp = STACK + STACK_SIZE - words * 8;
+		regs.bp = frames ? regs.sp + 8 : 0;
+		memory__put(regs.sp, return_address(0));
+		for (unsigned int i = 0; i < frames; i++) {
+			__u64 at = regs.sp + 8 + i * 16;
+
+			memory__put(at, i + 1 < frames ? at + 16 : 0);
+			memory__put(at + 8, return_address(i + 1));
+		}
+		c = capture();
+		assert_chain(&c, frames + 1);
+		regs.bp = STACK + STACK_SIZE - 8; /* half of it lies outside */
+		c = capture();
+		assert_chain(&c, 1);
+	}
+}
+
+/* What an earlier capture copied is not taken for this stack. */
+static void old_words_are_not_used(void **state)
+{
+	struct stack_scratch *scratch = calloc(1, sizeof(*scratch));
+	struct capture c;
+
+	make_chain(4);
+	c = capture_with(scratch, LAYOUT);
+	assert_chain(&c, 4);
+	regs.sp = STACK + STACK_SIZE - 8;
+	memory__put(regs.sp, return_address(0));
+	regs.bp = regs.sp + NEAR; /* where the other stack had a frame */
+	c = capture_with(scratch, LAYOUT);
+	assert_chain(&c, 1);
+	free(scratch);
+}
+
 static void depth_is_limited(void **state)
 {
 	struct capture c;
@@ -335,6 +390,27 @@ static void calls_are_remembered(void **state)
 	free(scratch);
 }
 
+/* More calls than a thread remembers, in any order: none is taken for another. */
+static void more_calls_than_are_remembered(void **state)
+{
+	struct stack_scratch *scratch = calloc(1, sizeof(*scratch));
+	struct capture c;
+
+	make_chain(2);
+	for (unsigned int i = 0; i < 3000; i++) {
+		__u64 ret = return_address(i * 7919 % 1500);
+
+		memory__put(frame_at(0) + 8, ret);
+		c = capture_with(scratch, LAYOUT);
+		assert_int_equal(c.n, 2);
+		assert_int_equal(c.frames[1], ret);
+		memory__put(frame_at(0) + 8, ret + 16); /* behind it there is no call */
+		c = capture_with(scratch, LAYOUT);
+		assert_int_equal(c.n, 1);
+	}
+	free(scratch);
+}
+
 static void faults_at_addresses(void **state)
 {
 	struct capture c;
@@ -411,6 +487,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(chains),
+		TEST(chains_across_the_window),
+		TEST(at_the_end_of_the_stack),
+		TEST(old_words_are_not_used),
 		TEST(depth_is_limited),
 		TEST(stray_rbp),
 		TEST(stray_rbp_into_the_stack),
@@ -419,6 +498,7 @@ int main(void)
 		TEST(calls),
 		TEST(every_read_may_fail),
 		TEST(calls_are_remembered),
+		TEST(more_calls_than_are_remembered),
 		TEST(faults_at_addresses),
 		TEST(no_frames_have_an_identity_too),
 		TEST(hashes_tell_stacks_apart),

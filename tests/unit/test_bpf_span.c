@@ -637,10 +637,17 @@ static void names(void **state)
 	assert_int_equal(counted(COUNTER_SPAN_ORPHAN_ENDS), 1);
 	end("a", SP(1));
 	assert_int_equal(record(1)->name_hash, record(2)->name_hash);
+	/* Nothing of a longer name before it clings to a shorter one. */
+	start("a", SP(1));
+	start("a longer name", SP(2));
+	end("a longer name", SP(2));
+	end("a", SP(1));
+	assert_int_equal(counted(COUNTER_SPAN_ORPHAN_ENDS), 1);
+	assert_int_equal(record(4)->name_hash, record(1)->name_hash);
 	start("", SP(1)); /* an empty name is one */
 	end("", SP(1));
-	assert_string_equal(name_of_record(3), "");
-	assert_true(record(3)->name_hash != 0);
+	assert_string_equal(name_of_record(5), "");
+	assert_true(record(5)->name_hash != 0);
 	assert_balanced(0);
 }
 

@@ -775,6 +775,24 @@ static void too_deep_and_unwound(void **state)
 	assert_balanced(0);
 }
 
+/* The deepest kept and one too deep share a frame: each end still is its own start's. */
+static void too_deep_in_one_frame(void **state)
+{
+	const __u64 deepest = SP(SPAN_DEPTH_MAX - 1);
+
+	for (int i = 0; i < SPAN_DEPTH_MAX; i++)
+		fire(QUERY_START, SP(i));
+	fire(SORT_START, deepest);
+	assert_int_equal(counted(COUNTER_SPAN_TOO_DEEP), 1);
+	fire(SORT_END, deepest);
+	assert_int_equal(counted(COUNTER_SPAN_ORPHAN_ENDS), 0);
+	assert_int_equal(host.n_records, 0);
+	fire(QUERY_END, deepest);
+	assert_int_equal(host.n_records, 1);
+	assert_int_equal(record(0)->depth, SPAN_DEPTH_MAX - 1);
+	assert_balanced(SPAN_DEPTH_MAX - 1);
+}
+
 static void threads_are_kept_apart(void **state)
 {
 	fire_at(QUERY_START, SP(1), 100);
@@ -1085,6 +1103,7 @@ int main(void)
 		TEST(named_spans_too_deep),
 		TEST(unscoped_while_too_deep),
 		TEST(too_deep_and_unwound),
+		TEST(too_deep_in_one_frame),
 		TEST(threads_are_kept_apart),
 		TEST(a_full_ring),
 		TEST(the_reader_is_woken),

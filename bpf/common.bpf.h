@@ -15,8 +15,8 @@ extern const volatile struct config config;
  */
 extern volatile __u32 gate;
 
-/* 1: heap probes need no link per process, a child is ready when it is born. */
-extern volatile __u32 born_ready;
+/* 1: these probes need no link per process, a child is ready when it is born. */
+extern volatile __u32 born_heap_ready, born_spans_ready;
 
 /* The number of the last address space. */
 extern volatile __u64 last_space;
@@ -73,10 +73,10 @@ static __always_inline __u64 ring_flags(void)
 {
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
-	/* Only while it passes the mark: a reader that is behind would be woken for every record. */
-	return waiting - config.wakeup_bytes < sizeof(struct span_record)
-		       ? BPF_RB_FORCE_WAKEUP
-		       : BPF_RB_NO_WAKEUP;
+	/* Only while it passes the mark: a reader that is behind would be woken for every record.
+	 */
+	return waiting - config.wakeup_bytes < sizeof(struct span_record) ? BPF_RB_FORCE_WAKEUP
+									  : BPF_RB_NO_WAKEUP;
 }
 
 #endif

@@ -87,7 +87,8 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *child)
 	/* A vfork child lives in its parent's address space, which stays when it goes. */
 	shares = BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
 	fresh.layout = target->layout;
-	fresh.heap_ready = born_ready;
+	fresh.heap_ready = born_heap_ready;
+	fresh.spans_ready = born_spans_ready;
 	fresh.space = shares ? target->space : new_space();
 	if (bpf_map_update_elem(&targets, &tgid, &fresh, BPF_ANY)) {
 		count(COUNTER_TARGETS_FULL, 1);

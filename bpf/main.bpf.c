@@ -6,6 +6,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct config config = {};
 volatile __u32 gate = 0;
-volatile __u32 born_ready = 0;
+volatile __u32 born_heap_ready = 0, born_spans_ready = 0;
 volatile __u64 last_space = 0;
 struct heap_gauge gauge = {};

@@ -143,6 +143,12 @@ GLOBAL __u64 name_of(struct span_thread *t, struct span_site *site)
 	return hash;
 }
 
+/* Our own header passes nothing but text; others may point anywhere. */
+static __always_inline int is_text(const struct span_site *site, const char *s, __u32 len)
+{
+	return site->named ? len > 1 : looks_like_text(s, len);
+}
+
 struct context {
 	char bytes[CONTEXT_LEN];
 };
@@ -158,14 +164,19 @@ GLOBAL __u32 read_context(struct span_thread *t, struct span_site *site, struct 
 	if (!t || !site || !to)
 		return 0;
 	for (int i = 0; i < SPAN_STRINGS_MAX; i++) {
-		__u32 len, room = i ? CONTEXT_LEN / 4 : CONTEXT_LEN * 3 / 4;
+		__u32 len, room = CONTEXT_LEN;
 
 		if (i >= site->strings || used > CONTEXT_LEN * 3 / 4)
 			break;
+		/* The first of several leaves room for another; all bounds are constants. */
+		if (i)
+			room = CONTEXT_LEN / 4;
+		else if (site->strings > 1)
+			room = CONTEXT_LEN * 3 / 4;
 		if (site->text_missed[i] >= 16 && !site->text_seen[i])
 			continue;
 		len = read_text(to->bytes + used, room, fetch_arg(t, &site->string[i]));
-		if (len > room || !looks_like_text(to->bytes + used, len)) {
+		if (len > room || !is_text(site, to->bytes + used, len)) {
 			site->text_missed[i]++;
 			continue;
 		}
@@ -226,7 +237,7 @@ GLOBAL int begin_unscoped(struct span_thread *t, struct span_site *site, __u64 s
  */
 static __always_inline void forget_overflow(struct span_thread *t, __u64 sp)
 {
-	if (t->overflow && sp >= t->open[SPAN_DEPTH_MAX - 1].sp)
+	if (t->overflow && sp > t->open[SPAN_DEPTH_MAX - 1].sp)
 		t->overflow = 0;
 }
 
@@ -245,6 +256,8 @@ GLOBAL int on_start(struct span_thread *t, struct span_site *site, __u64 sp)
 		return 0;
 	count(COUNTER_SPAN_STARTS, 1);
 	if (unscoped(pair)) {
+		/* It nests in nothing, but where it fires, the frames below are gone. */
+		heal(t, index, sp, bpf_ktime_get_ns());
 		begin_unscoped(t, site, sp);
 		return 0;
 	}
@@ -411,6 +424,8 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	if (!span) {
 		if (site->named || !end_unscoped(t, site, pair, sp, now))
 			count(COUNTER_SPAN_ORPHAN_ENDS, 1);
+		else
+			heal(t, index, sp, now);
 		return 0;
 	}
 	if (!site->named && !judge_pair(span, pair, sp)) {
@@ -467,11 +482,13 @@ int span_probe(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 index = bpf_get_attach_cookie(ctx);
+	struct target *target;
 	struct span_site *site;
 	struct span_thread *t;
 	__u64 sp = PT_REGS_SP(ctx);
 
-	if (!gate || !is_target(task->tgid))
+	target = find_target(task->tgid);
+	if (!gate || !target || !target->spans_ready)
 		return 0;
 	site = bpf_map_lookup_elem(&span_sites, &index);
 	if (!site)

@@ -26,10 +26,10 @@ struct target {
 	__u64 space;  /* shared with a vfork child until it execs */
 	__u64 layout; /* shared with forked children until they exec: same code at same addresses */
 	/*
-	 * 1 once all its heap probes are linked. They come one by one: allocations seen before
-	 * frees are would stay in the books for ever.
+	 * 1 once all its probes of that kind are linked. They come one by one: allocations seen
+	 * before frees are would stay in the books for ever, spans before ends open.
 	 */
-	__u64 heap_ready;
+	__u32 heap_ready, spans_ready;
 };
 
 /* Key of the live set: an address means nothing without its address space. */

@@ -2,6 +2,8 @@
 #include "cli/cli.h"
 
 #include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -128,7 +130,10 @@ static int run_command(const struct command *command, int argc, char **argv)
 int cli_main(int argc, char **argv)
 {
 	const struct command *command = &commands[0];
+	struct error err = {0};
 
+	/* A reader that goes away is an error of write(2), not our end. */
+	signal(SIGPIPE, SIG_IGN);
 	notice_set_sink(print_notice);
 	/* Lines appear whole and in order, whatever standard error is. */
 	setvbuf(stderr, NULL, _IOLBF, 0);
@@ -145,11 +150,11 @@ int cli_main(int argc, char **argv)
 	if (argv[1][0] != '-') {
 		command = find_command(argv[1]);
 		if (!command) {
-			fprintf(stderr,
-				"perftrace: no command '%s'. perftrace --help lists them; a "
-				"process is given with -p PID.\n",
-				argv[1]);
-			return EXIT_USAGE;
+			error_set(&err, EXIT_USAGE, -EINVAL,
+				  "no command '%s'. perftrace --help lists them; a process is "
+				  "given with -p PID.",
+				  argv[1]);
+			return print_error(&err, EXIT_USAGE);
 		}
 		argc--;
 		argv++;

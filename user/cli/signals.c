@@ -13,7 +13,6 @@ static int fd = -1;
 
 int signals__begin(void)
 {
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&stop_signals);
 	sigaddset(&stop_signals, SIGINT);
 	sigaddset(&stop_signals, SIGTERM);

@@ -78,7 +78,7 @@ static void add_patterns(struct json *j, const struct candidates *candidates)
 
 static void add_notes(struct json *j, const struct leaks_report *r)
 {
-	const char *notes[4] = {0};
+	const char *notes[5] = {0};
 	const struct candidate *c;
 
 	if (!r->heap->traced)
@@ -89,6 +89,10 @@ static void add_notes(struct json *j, const struct leaks_report *r)
 				   "outstanding is not leaked";
 		if (!c->growth_known)
 			notes[2] = "candidates: growth_bytes_per_hour needs at least 1 s";
+		if (c->site->depth)
+			notes[4] = "stack: file and line are not resolved in this version; "
+				   "function is "
+				   "null where the module has no symbol for the address";
 		if (!c->component)
 			notes[3] = "candidates: component is null where no frame is known";
 	}

@@ -25,13 +25,15 @@ static const char *const unmeasured[] = {
 #define UNMEASURED_NOTE                                                                \
 	"span: cpu_ns, wait_ns, wait_reason, runq_ns, switches, faults, alloc_count, " \
 	"alloc_bytes and retained_bytes are not measured"
-#define SPAN_NOTE                                                                              \
-	"span: rss_delta_bytes is null where the kernel's counters could not be read, dur_ns " \
+#define SPAN_NOTE                                                                               \
+	"span: rss_delta_bytes and rss_error_bytes are null where the kernel's counters could " \
+	"not be read, dur_ns "                                                                  \
 	"while the span is open"
 #define MARK_NOTE                                                                              \
 	"checkpoint: growth_bytes is null at the first one of a process, rss_bytes where the " \
 	"kernel's counters could not be read"
-#define STAT_NOTE "summary: durations are null for names of which no span has ended"
+#define SAMPLE_NOTE "sample: heap_bytes is null, what the allocator holds in all is not measured"
+#define STAT_NOTE   "summary: durations are null for names of which no span has ended"
 
 static void add_id(struct json *j, const char *key, uint64_t id)
 {
@@ -179,7 +181,8 @@ int span_json__summary(struct strbuf *out, const struct run_info *run,
 		       const struct span_stats *stats, const struct memory_growth *rss,
 		       const struct ledger *ledger)
 {
-	static const char *const notes[] = {UNMEASURED_NOTE, SPAN_NOTE, MARK_NOTE, STAT_NOTE};
+	static const char *const notes[] = {UNMEASURED_NOTE, SPAN_NOTE, MARK_NOTE, SAMPLE_NOTE,
+					    STAT_NOTE};
 	const struct span_stat **list;
 	struct json j;
 	size_t n;

@@ -305,11 +305,18 @@ int pair_rule__parse(const char *text, pair_rule_list *rules, struct error *err)
 	ends = strdup(dots + 2);
 	if (!ends)
 		return -ENOMEM;
-	for (end = strtok_r(ends, "|", &save); end && rule->n_ends < PAIR_ENDS_MAX;
-	     end = strtok_r(NULL, "|", &save)) {
+	for (end = strtok_r(ends, "|", &save); end; end = strtok_r(NULL, "|", &save)) {
+		if (rule->n_ends == PAIR_ENDS_MAX) {
+			free(ends);
+			return error_set(err, EXIT_USAGE, -EINVAL,
+					 "-u: '%s' names more than %d ends", text, PAIR_ENDS_MAX);
+		}
 		rule->ends[rule->n_ends] = strdup(end);
-		if (rule->ends[rule->n_ends])
-			rule->n_ends++;
+		if (!rule->ends[rule->n_ends]) {
+			free(ends);
+			return -ENOMEM;
+		}
+		rule->n_ends++;
 	}
 	free(ends);
 	return rule->n_ends ? 0 : bad_rule(text, err);

@@ -73,7 +73,8 @@ static int add_object(struct plan *plan, const struct process *process, const st
 	object->dev_minor = m->dev_minor;
 	object->inode = m->inode;
 	object->is_executable = !strcmp(m->path, process->exe) ||
-				elf_image__inode(image->image) == process->exe_inode;
+				(elf_image__inode(image->image) == process->exe_inode &&
+				 elf_image__dev(image->image) == process->exe_dev);
 	image->object = plan->objects.len - 1;
 	image->is_new = true;
 	return object->path ? object->fd < 0 ? -errno : 0 : -ENOMEM;

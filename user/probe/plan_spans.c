@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The span probes of one object: USDT pairs it already has, and our own header's macros. */
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,7 +195,21 @@ static int add_pairs(struct planner *p)
 	return 0;
 }
 
-static int add_sites(struct planner *p)
+/* Rules choose among the macros, too: "perftrace:*" names them. */
+static bool wants_own_macros(const pair_rule_list *rules)
+{
+	const struct pair_rule *rule;
+
+	if (!rules || !rules->len)
+		return true;
+	vec_for_each (rules, rule) {
+		if (!rule->n_ends && !fnmatch(rule->provider, PERFTRACE_PROVIDER, 0))
+			return true;
+	}
+	return false;
+}
+
+static int add_sites(struct planner *p, bool own_macros)
 {
 	const struct usdt_note *note;
 	enum site_role role;
@@ -207,7 +222,7 @@ static int add_sites(struct planner *p)
 		if (is_repeated(p->notes, note))
 			continue;
 		if (!strcmp(note->provider, PERFTRACE_PROVIDER))
-			ret = add_own_site(p, note);
+			ret = own_macros ? add_own_site(p, note) : 0;
 		else if (find_pair(p, note, &pair, &role))
 			ret = add_site(p, note, PLAN_SPAN, pair, role);
 		else
@@ -252,7 +267,7 @@ int plan_spans__add(struct plan *plan, const struct plan_image *image, const pai
 			p.functions = NULL;
 		ret = add_pairs(&p);
 		if (!ret)
-			ret = add_sites(&p);
+			ret = add_sites(&p, wants_own_macros(rules));
 	}
 out:
 	fde_index__free(p.functions);

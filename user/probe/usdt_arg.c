@@ -101,6 +101,8 @@ static void parse_one(const char *s, struct arg_spec *arg)
 	*arg = parsed;
 	if (!parse_number(&s, &size) || *s++ != '@')
 		return;
+	if (size < -8 || size > 8)
+		return;
 	parsed.is_signed = size < 0;
 	size = size < 0 ? -size : size;
 	if (size != 1 && size != 2 && size != 4 && size != 8)

@@ -144,6 +144,11 @@ int attachment__add_executables(struct attachment *a, struct error *err)
 	return 0;
 }
 
+bool attachment__executables_shared(const struct attachment *a)
+{
+	return a->executables_shared;
+}
+
 /* Is `object` among the mapped files? */
 static bool is_mapped(const struct plan *plan, size_t object, const struct maps *maps)
 {
@@ -182,16 +187,29 @@ int attachment__add_process(struct attachment *a, const struct process *process,
 	return ret;
 }
 
-bool attachment__is_per_process(const struct attachment *a)
+static bool any_per_process(const struct attachment *a, bool heap)
 {
 	const struct plan_probe *probe;
 
 	vec_for_each (&a->plan->probes, probe) {
-		if (!probe->refused && probe->kind != PLAN_USDT &&
-		    !(a->executables_shared && a->plan->objects.data[probe->object].is_executable))
+		bool is_shared =
+			a->executables_shared && a->plan->objects.data[probe->object].is_executable;
+
+		if (!probe->refused && probe->kind != PLAN_USDT && !is_shared &&
+		    (probe->kind == PLAN_ALLOC) == heap)
 			return true;
 	}
 	return false;
+}
+
+bool attachment__heap_is_per_process(const struct attachment *a)
+{
+	return any_per_process(a, true);
+}
+
+bool attachment__spans_are_per_process(const struct attachment *a)
+{
+	return any_per_process(a, false);
 }
 
 void attachment__remove_process(struct attachment *a, pid_t pid)

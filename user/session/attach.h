@@ -28,11 +28,17 @@ void attachment__free(struct attachment *a);
 
 /* Links the probes of the executables for all their processes at once. */
 int attachment__add_executables(struct attachment *a, struct error *err);
+/* Did that succeed? */
+bool attachment__executables_shared(const struct attachment *a);
 /* Links the rest for one process. -ESRCH: it is gone. */
 int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err);
-/* Does a process need links of its own (else a child is covered from its birth)? */
-bool attachment__is_per_process(const struct attachment *a);
+/*
+ * Does a process need links of its own for its heap, or for any of its spans? Else a child is
+ * covered from its birth.
+ */
+bool attachment__heap_is_per_process(const struct attachment *a);
+bool attachment__spans_are_per_process(const struct attachment *a);
 /* Drops the links of a process that is gone, in the background: it takes milliseconds each. */
 void attachment__remove_process(struct attachment *a, pid_t pid);
 /* Drops all links; returns when the kernel has taken the last probe out. */

@@ -100,7 +100,7 @@ static int equip(struct family *f, struct member *member, const struct process *
 	if (!ret)
 		ret = attachment__add_process(f->attachment, process, &maps, err);
 	if (!ret)
-		ret = kernel__set_heap_ready(f->kernel, process->pid);
+		ret = kernel__set_ready(f->kernel, process->pid);
 	if (!ret)
 		member->has_symbols = !symbolizer__add_process(f->symbolizer, process->pid, &maps);
 	maps__free(&maps);
@@ -137,7 +137,8 @@ static void on_fork(struct family *f, const struct life_record *r)
 	member = add_member(f, r->tgid, r->other, r->space);
 	if (!member)
 		return;
-	if (!attachment__is_per_process(f->attachment))
+	if (!attachment__heap_is_per_process(f->attachment) &&
+	    !attachment__spans_are_per_process(f->attachment))
 		return;
 	ret = process__open(r->tgid, &process, NULL);
 	if (!ret) {

@@ -262,6 +262,11 @@ static bool is_sound_mark(const struct mark_record *r, size_t len)
 	       (r->kind == MARK_CHECKPOINT || r->kind == MARK_EVENT);
 }
 
+static bool is_sound_life(const struct life_record *r, size_t len)
+{
+	return len >= sizeof(*r) && r->kind >= LIFE_FORK && r->kind <= LIFE_EXIT;
+}
+
 void intake__record(void *arg, const void *record, size_t len)
 {
 	struct intake *in = arg;
@@ -273,7 +278,7 @@ void intake__record(void *arg, const void *record, size_t len)
 		take_span(in, record);
 	else if (type == RECORD_MARK && is_sound_mark(record, len))
 		take_mark(in, record);
-	else if (type == RECORD_LIFE && len >= sizeof(struct life_record))
+	else if (type == RECORD_LIFE && is_sound_life(record, len))
 		in->events.life(in->events.arg, record);
 	else
 		in->malformed++;

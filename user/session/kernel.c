@@ -196,20 +196,21 @@ int kernel__add_target(struct kernel *k, uint32_t tgid)
 	return -errno;
 }
 
-int kernel__set_heap_ready(struct kernel *k, uint32_t tgid)
+int kernel__set_ready(struct kernel *k, uint32_t tgid)
 {
 	int fd = bpf_map__fd(k->skel->maps.targets);
 	struct target target;
 
 	if (bpf_map_lookup_elem(fd, &tgid, &target))
 		return -errno;
-	target.heap_ready = 1;
+	target.heap_ready = target.spans_ready = 1;
 	return bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST) ? -errno : 0;
 }
 
-void kernel__set_born_ready(struct kernel *k, bool ready)
+void kernel__set_born_ready(struct kernel *k, bool heap, bool spans)
 {
-	__atomic_store_n(&k->skel->bss->born_ready, ready, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&k->skel->bss->born_heap_ready, heap, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&k->skel->bss->born_spans_ready, spans, __ATOMIC_SEQ_CST);
 }
 
 int kernel__remove_target(struct kernel *k, uint32_t tgid)

@@ -41,10 +41,10 @@ int kernel__span_prog(const struct kernel *k);
 void kernel__set_gate(struct kernel *k, bool open);
 /* Makes a process a target; one that a fork notice has made one already stays as it is. */
 int kernel__add_target(struct kernel *k, uint32_t tgid);
-/* All heap probes of this target are linked now. -ENOENT: it is gone. */
-int kernel__set_heap_ready(struct kernel *k, uint32_t tgid);
-/* Children have all their probes when they are born. */
-void kernel__set_born_ready(struct kernel *k, bool ready);
+/* All probes of this target are linked now. -ENOENT: it is gone. */
+int kernel__set_ready(struct kernel *k, uint32_t tgid);
+/* Children have all their probes of that kind when they are born. */
+void kernel__set_born_ready(struct kernel *k, bool heap, bool spans);
 int kernel__remove_target(struct kernel *k, uint32_t tgid);
 
 typedef void (*kernel_record_fn)(void *arg, const void *record, size_t len);

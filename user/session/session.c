@@ -217,7 +217,9 @@ static int link_all(struct session *s, struct error *err)
 		return ret;
 	if (s->roster.follow && roster__owns_executables(&s->roster))
 		ret = attachment__add_executables(s->attachment, err);
-	kernel__set_born_ready(s->kernel, !attachment__is_per_process(s->attachment));
+	/* Spans in the executable are seen from birth even if those in libraries are not. */
+	kernel__set_born_ready(s->kernel, !attachment__heap_is_per_process(s->attachment),
+			       attachment__executables_shared(s->attachment));
 	vec_for_each (&s->roster.roots, p) {
 		if (!ret)
 			ret = family__add(s->family, p, err);

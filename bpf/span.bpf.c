@@ -232,13 +232,21 @@ GLOBAL int begin_unscoped(struct span_thread *t, struct span_site *site, __u64 s
 }
 
 /*
- * Spans beyond the stack of open ones are only counted, so that as many ends are swallowed. When
- * a scoped probe fires from a frame above the deepest one kept, they are all gone with theirs.
+ * Spans beyond the stack of open ones are only counted, so that as many ends are swallowed. They
+ * are over when a probe of a pair fires from above the deepest one kept.
  */
 static __always_inline void forget_overflow(struct span_thread *t, __u64 sp)
 {
 	if (t->overflow && sp > t->open[SPAN_DEPTH_MAX - 1].sp)
 		t->overflow = 0;
+}
+
+/* A probe of a pair fires at `sp`: what was open below it is over. */
+static __always_inline void leave_frames(struct span_thread *t, __u32 pair, __u64 sp)
+{
+	forget_overflow(t, sp);
+	if (!t->overflow)
+		heal(t, pair, sp, bpf_ktime_get_ns());
 }
 
 GLOBAL int on_start(struct span_thread *t, struct span_site *site, __u64 sp)
@@ -257,17 +265,14 @@ GLOBAL int on_start(struct span_thread *t, struct span_site *site, __u64 sp)
 	count(COUNTER_SPAN_STARTS, 1);
 	if (unscoped(pair)) {
 		/* It nests in nothing, but where it fires, the frames below are gone. */
-		heal(t, index, sp, bpf_ktime_get_ns());
+		leave_frames(t, index, sp);
 		begin_unscoped(t, site, sp);
 		return 0;
 	}
-	if (site->named) {
+	if (site->named)
 		name = name_of(t, site);
-	} else {
-		forget_overflow(t, sp);
-		if (!t->overflow)
-			heal(t, index, sp, bpf_ktime_get_ns());
-	}
+	else
+		leave_frames(t, index, sp);
 	span = t->overflow ? NULL : open_at(t, t->depth);
 	if (!span) {
 		t->overflow++;
@@ -409,7 +414,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	pair = bpf_map_lookup_elem(&span_pairs, &index);
 	if (!pair)
 		return 0;
-	if (!site->named && !unscoped(pair))
+	if (!site->named)
 		forget_overflow(t, sp);
 	if (t->overflow && !unscoped(pair)) {
 		t->overflow--;
@@ -425,7 +430,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 		if (site->named || !end_unscoped(t, site, pair, sp, now))
 			count(COUNTER_SPAN_ORPHAN_ENDS, 1);
 		else
-			heal(t, index, sp, now);
+			leave_frames(t, index, sp);
 		return 0;
 	}
 	if (!site->named && !judge_pair(span, pair, sp)) {

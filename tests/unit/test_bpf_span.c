@@ -82,7 +82,7 @@ static void make_task(struct task_struct *t, int tid, const char *comm)
 
 static int set_up(void **state)
 {
-	static const struct target target = {.space = 1, .layout = 1};
+	static const struct target target = {.space = 1, .layout = 1, .spans_ready = 1};
 	__u32 pid = PID;
 
 	host__reset();
@@ -408,15 +408,23 @@ static void unscoped_spans(void **state)
 	assert_balanced(0);
 }
 
-static void unscoped_spans_do_not_heal(void **state)
+/* They nest in nothing, but where they fire, the frames below are gone; those above are not. */
+static void unscoped_probes_heal(void **state)
 {
-	fire_at(QUERY_START, SP(5), 100);
-	fire_at(TX_START, SP(1), 200); /* from above, and back */
-	fire_at(TX_END, SP(2), 300);
-	fire_at(QUERY_END, SP(5), 400);
+	fire_at(QUERY_START, SP(1), 100);
+	fire_at(TX_START, SP(5), 200);
+	fire_at(SORT_START, SP(6), 250);
+	fire_at(TX_END, SP(4), 300); /* the sort was left without its end */
+	fire_at(QUERY_END, SP(1), 400);
 	assert_record(0, PAIR_TX, SPAN_OK, 200, 300);
-	assert_record(1, PAIR_QUERY, SPAN_OK, 100, 400);
-	assert_int_equal(counted(COUNTER_SPAN_UNWOUND), 0);
+	assert_record(1, PAIR_SORT, SPAN_WAS_UNWOUND, 250, 300);
+	assert_record(2, PAIR_QUERY, SPAN_OK, 100, 400);
+	fire_at(QUERY_START, SP(5), 500);
+	fire_at(TX_START, SP(1), 600);
+	assert_record(3, PAIR_QUERY, SPAN_WAS_UNWOUND, 500, 600);
+	fire_at(TX_END, SP(2), 700);
+	assert_record(4, PAIR_TX, SPAN_OK, 600, 700);
+	assert_int_equal(counted(COUNTER_SPAN_UNWOUND), 2);
 	assert_balanced(0);
 }
 
@@ -745,7 +753,7 @@ static void unscoped_while_too_deep(void **state)
 	fire(TX_START, SP(0));
 	for (int i = 0; i < SPAN_DEPTH_MAX + 1; i++)
 		fire(QUERY_START, SP(i));
-	fire(TX_END, SP(3));
+	fire(TX_END, SP(SPAN_DEPTH_MAX + 2));
 	assert_int_equal(host.n_records, 1);
 	assert_record(0, PAIR_TX, SPAN_OK, 1000, host.now - 1);
 	fire(QUERY_END, SP(SPAN_DEPTH_MAX));
@@ -1083,7 +1091,7 @@ int main(void)
 		TEST(orphan_ends),
 		TEST(an_end_from_an_outer_frame),
 		TEST(unscoped_spans),
-		TEST(unscoped_spans_do_not_heal),
+		TEST(unscoped_probes_heal),
 		TEST(several_unscoped_spans),
 		TEST(found_to_be_unscoped),
 		TEST(found_to_be_scoped),

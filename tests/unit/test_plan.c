@@ -485,7 +485,14 @@ static void rules_restrict_the_plan(void **state)
 	assert_int_equal(plan__span_pairs(&p.plan), 1);
 	assert_int_equal(find_probe(&p.plan, "unit:far__abort")->kind, PLAN_SPAN);
 	assert_int_equal(find_probe(&p.plan, "unit:job__start")->kind, PLAN_USDT);
-	/* Own macros are no pairs of the user's choosing: they stay. */
+	/* Macros are chosen like any provider. */
+	assert_false(plan__has_own_macros(&p.plan));
+	end_child(pid);
+	done(&p);
+	memset(&p, 0, sizeof(p));
+	assert_int_equal(pair_rule__parse("perf*:*", &rules, NULL), 0);
+	pid = start_self();
+	add(&p.plan, &p, pid, false, true, &rules);
 	assert_true(plan__has_own_macros(&p.plan));
 	end_child(pid);
 	pair_rules__free(&rules);

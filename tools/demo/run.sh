@@ -9,7 +9,7 @@ build=${1:?usage: run.sh BUILD_DIR}
 perftrace=${PERFTRACE:-$build/perftrace}
 live_seconds=8
 leak_seconds=5
-lines_shown=24
+lines_shown=18
 
 dir=$(mktemp -d) || exit 1
 service='' load='' tracer=''
@@ -46,18 +46,13 @@ trace() {
 	tracer=
 }
 
-# The first lines of a long log, and all of the summary at its end.
+# Of a long log: the header, one query of one worker as a tree, and all of the summary.
 abridged() {
 	awk -v shown="$lines_shown" '
-		/^SPANS/ { summary = 1 }
-		NR <= shown || summary { print; next }
-		{ skipped++; last[skipped % 8] = $0 }
-		skipped == 1 { print "..." }
-		END {
-			if (!summary)
-				for (i = skipped > 8 ? skipped - 7 : 1; i <= skipped; i++)
-					print last[i % 8]
-		}' "$1"
+		/^SPANS/ { summary = 1; if (lines) print "..." }
+		NR == 1 || summary { print; next }
+		!worker && / query_engine\.phase1: .*\(/ && !/unfinished/ { worker = $2; print "..." }
+		worker && $2 == worker && lines < shown { lines++; print }' "$1"
 }
 
 # The lifetimes are bounds in case this script is killed; normally it ends both.

@@ -45,6 +45,18 @@ static __always_inline struct heap_site *site_of(struct heap_thread *t)
 	return bpf_map_lookup_elem(&sites, &t->site_key);
 }
 
+/* Takes a block out of the live set; 1 if it was in it. Only who deletes it may book it. */
+static __always_inline int take_block(__u64 space, __u64 address, struct live_block *out)
+{
+	struct live_key key = {.space = space, .address = address};
+	struct live_block *block = bpf_map_lookup_elem(&live, &key);
+
+	if (!block)
+		return 0;
+	*out = *block;
+	return bpf_map_delete_elem(&live, &key) == 0;
+}
+
 /* A block leaves the books because its free was missed. */
 static __noinline int retire(struct live_block *block)
 {
@@ -89,13 +101,10 @@ static __always_inline void book_alloc(struct heap_thread *t, __u64 space, __u64
 
 	err = bpf_map_update_elem(&live, &key, &block, BPF_NOEXIST);
 	if (err == -17 /* EEXIST */) {
-		struct live_block *stale = bpf_map_lookup_elem(&live, &key);
+		struct live_block stale;
 
-		if (stale) {
-			struct live_block copy = *stale;
-
-			retire(&copy);
-		}
+		if (take_block(space, address, &stale))
+			retire(&stale);
 		err = bpf_map_update_elem(&live, &key, &block, BPF_ANY);
 	}
 	if (err) {
@@ -117,18 +126,6 @@ static __always_inline void book_free(struct live_block *block)
 		__sync_fetch_and_add(&site->frees, 1);
 		__sync_fetch_and_add(&site->freed_bytes, block->size);
 	}
-}
-
-/* Takes a block out of the live set; 1 if it was in it. Only who deletes it may book it. */
-static __always_inline int take_block(__u64 space, __u64 address, struct live_block *out)
-{
-	struct live_key key = {.space = space, .address = address};
-	struct live_block *block = bpf_map_lookup_elem(&live, &key);
-
-	if (!block)
-		return 0;
-	*out = *block;
-	return bpf_map_delete_elem(&live, &key) == 0;
 }
 
 static __always_inline int on_free(struct heap_thread *t, __u64 space, __u64 address)

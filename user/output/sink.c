@@ -255,8 +255,18 @@ static int write_out(struct sink *s, const char *bytes, size_t len)
 	return s->error;
 }
 
+/* A pipe whose reader has gone says so before anything is written to it. */
+static bool has_no_reader(const struct sink *s)
+{
+	struct pollfd p = {.fd = s->fd};
+
+	return s->is_stdout && poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
 int sink__flush(struct sink *s)
 {
+	if (!s->error && has_no_reader(s))
+		s->error = -EPIPE;
 	if (!s->error)
 		s->error = strbuf_error(&s->pending);
 	write_out(s, strbuf_str(&s->pending), s->pending.len);

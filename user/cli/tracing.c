@@ -129,7 +129,7 @@ static void announce(struct tracing *t)
 		notice(NOTICE_INFO, "%zu processes traced; memory is that of %d", processes,
 		       root->pid);
 	if (allocator)
-		notice(NOTICE_INFO, "heap exact: every call is booked, about 2 us each; an "
+		notice(NOTICE_INFO, "heap exact: every call is booked; an "
 				    "allocation-heavy program will feel it");
 	notice(NOTICE_INFO, "Ctrl-C ends with a %s", allocator ? "report" : "summary");
 }

@@ -125,6 +125,12 @@ static void announce(struct tracing *t)
 	       session__attached_ns(s) / 1e6, what.len ? ":" : "",
 	       what.len ? strbuf_str(&what) + 1 : "");
 	strbuf_free(&what);
+	if (plan->notes_left_out)
+		notice(NOTICE_WARNING, "%zu USDT sites left out: no program has that many",
+		       plan->notes_left_out);
+	if (plan->bad_objects)
+		notice(NOTICE_DETAIL, "%u mapped files could not be read as ELF",
+		       plan->bad_objects);
 	if (processes > 1)
 		notice(NOTICE_INFO, "%zu processes traced; memory is that of %d", processes,
 		       root->pid);

@@ -51,7 +51,6 @@ int process__descendants(pid_t pid, pid_list *out);
 struct process_memory {
 	uint64_t virtual_bytes, resident_bytes, shared_bytes, text_bytes, data_bytes;
 	uint64_t stack_bytes; /* of the main thread's stack mapping; from /proc/PID/status */
-	uint64_t heap_bytes;  /* the brk heap's mapping is not read: always 0 = unknown here */
 };
 int process__memory(pid_t pid, struct process_memory *m);
 

@@ -26,6 +26,13 @@ static __always_inline __u32 unscoped(const struct span_pair *pair)
 	return pair->differ * 8 > pair->agree;
 }
 
+static __always_inline struct span_pair *pair_of(const struct span_site *site)
+{
+	__u32 index = site->pair;
+
+	return bpf_map_lookup_elem(&span_pairs, &index);
+}
+
 static __always_inline struct open_span *open_at(struct span_thread *t, __u32 i)
 {
 	if (i >= SPAN_DEPTH_MAX)
@@ -254,25 +261,23 @@ GLOBAL int on_start(struct span_thread *t, struct span_site *site, __u64 sp)
 	struct span_pair *pair;
 	struct open_span *span, *parent;
 	__u64 name = 0;
-	__u32 index;
 
 	if (!t || !site)
 		return 0;
-	index = site->pair;
-	pair = bpf_map_lookup_elem(&span_pairs, &index);
+	pair = pair_of(site);
 	if (!pair)
 		return 0;
 	count(COUNTER_SPAN_STARTS, 1);
 	if (unscoped(pair)) {
 		/* It nests in nothing, but where it fires, the frames below are gone. */
-		leave_frames(t, index, sp);
+		leave_frames(t, site->pair, sp);
 		begin_unscoped(t, site, sp);
 		return 0;
 	}
 	if (site->named)
 		name = name_of(t, site);
 	else
-		leave_frames(t, index, sp);
+		leave_frames(t, site->pair, sp);
 	span = t->overflow ? NULL : open_at(t, t->depth);
 	if (!span) {
 		t->overflow++;
@@ -406,12 +411,11 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	__u64 now = bpf_ktime_get_ns(), name = 0;
 	struct span_pair *pair;
 	struct open_span *span;
-	__u32 index, found;
+	__u32 found;
 
 	if (!t || !site)
 		return 0;
-	index = site->pair;
-	pair = bpf_map_lookup_elem(&span_pairs, &index);
+	pair = pair_of(site);
 	if (!pair)
 		return 0;
 	if (!site->named)
@@ -430,7 +434,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 		if (site->named || !end_unscoped(t, site, pair, sp, now))
 			count(COUNTER_SPAN_ORPHAN_ENDS, 1);
 		else
-			leave_frames(t, index, sp);
+			leave_frames(t, site->pair, sp);
 		return 0;
 	}
 	if (!site->named && !judge_pair(span, pair, sp)) {

@@ -56,6 +56,21 @@ def heap_says_what_it_missed():
     target.is_healthy()
 
 
+def a_child_older_than_the_trace():
+    """It is traced like any other, and what it held is gone when it dies."""
+    target = h.Target("elder")
+    truth, result = h.trace_to_truth(target, "leaks", "--json", "-d", "60")
+    document = h.keeps_contract("leaks", result)
+    h.equal((document["heap"]["allocs"], document["heap"]["frees"]),
+            (truth["allocs"], truth["frees"]), "the child's calls")
+    h.equal(document["heap"]["live_blocks"], 0, "a dead child holds nothing")
+    h.equal(document["ledger"]["heap"]["gone"], truth["died_blocks"], "blocks gone with it")
+    h.equal(document["ledger"]["balanced"], True, "ledger.balanced")
+    h.check("the target exited during the trace" not in document["notes"], "the target lives",
+            document["notes"])
+    target.is_healthy()
+
+
 def only_the_parent():
     target = h.Target("forker", 4, 300)
     truth, result = h.trace_to_truth(target, "--json", "--no-follow")
@@ -70,4 +85,5 @@ def only_the_parent():
 spans_are_complete()
 heap_is_complete_after_the_gap()
 heap_says_what_it_missed()
+a_child_older_than_the_trace()
 only_the_parent()

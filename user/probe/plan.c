@@ -12,13 +12,18 @@
 
 #define OBJECTS_MAX 4096
 
+bool plan_object__is_behind(const struct plan_object *object, const struct mapping *m)
+{
+	return object->dev_major == m->dev_major && object->dev_minor == m->dev_minor &&
+	       object->inode == m->inode;
+}
+
 const struct plan_object *plan__object_of(const struct plan *plan, const struct mapping *m)
 {
 	const struct plan_object *o;
 
 	vec_for_each (&plan->objects, o) {
-		if (o->dev_major == m->dev_major && o->dev_minor == m->dev_minor &&
-		    o->inode == m->inode)
+		if (plan_object__is_behind(o, m))
 			return o;
 	}
 	return NULL;

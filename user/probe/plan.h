@@ -94,6 +94,8 @@ void plan__free(struct plan *plan);
 /* The allocator of a process' executable; NULL if the heap was not planned for it. */
 const struct plan_allocator *plan__allocator(const struct plan *plan,
 					     const struct process *process);
+/* Is `m` a mapping of this object's file? */
+bool plan_object__is_behind(const struct plan_object *object, const struct mapping *m);
 /* The object behind a mapping; NULL if it is not part of the plan. */
 const struct plan_object *plan__object_of(const struct plan *plan, const struct mapping *m);
 

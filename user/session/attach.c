@@ -149,14 +149,18 @@ bool attachment__executables_shared(const struct attachment *a)
 	return a->executables_shared;
 }
 
-/* Is `object` among the mapped files? */
-static bool is_mapped(const struct plan *plan, size_t object, const struct maps *maps)
+/* Is the object linked already, for every process that maps it? */
+static bool is_linked_for_all(const struct attachment *a, size_t object)
+{
+	return a->executables_shared && a->plan->objects.data[object].is_executable;
+}
+
+static bool is_mapped(const struct plan_object *object, const struct maps *maps)
 {
 	const struct mapping *m;
 
 	vec_for_each (&maps->list, m) {
-		if (m->executable && m->inode &&
-		    plan__object_of(plan, m) == &plan->objects.data[object])
+		if (m->executable && m->inode && plan_object__is_behind(object, m))
 			return true;
 	}
 	return false;
@@ -173,8 +177,7 @@ int attachment__add_process(struct attachment *a, const struct process *process,
 		return -ENOMEM;
 	links->pid = process->pid;
 	for (size_t o = 0; !ret && o < a->plan->objects.len; o++) {
-		if ((a->executables_shared && a->plan->objects.data[o].is_executable) ||
-		    !is_mapped(a->plan, o, maps))
+		if (is_linked_for_all(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
 			continue;
 		/* Two mallocs may be mapped; only the one that serves the program is its heap. */
 		if (allocator && allocator->found && allocator->object == o)
@@ -192,11 +195,8 @@ static bool any_per_process(const struct attachment *a, bool heap)
 	const struct plan_probe *probe;
 
 	vec_for_each (&a->plan->probes, probe) {
-		bool is_shared =
-			a->executables_shared && a->plan->objects.data[probe->object].is_executable;
-
-		if (!probe->refused && probe->kind != PLAN_USDT && !is_shared &&
-		    (probe->kind == PLAN_ALLOC) == heap)
+		if (!probe->refused && probe->kind != PLAN_USDT &&
+		    !is_linked_for_all(a, probe->object) && (probe->kind == PLAN_ALLOC) == heap)
 			return true;
 	}
 	return false;

@@ -87,6 +87,11 @@ static struct member *add_member(struct family *f, pid_t pid, pid_t parent, uint
 	return member;
 }
 
+static bool add_symbols(struct family *f, pid_t pid, const struct maps *maps)
+{
+	return f->symbolizer && !symbolizer__add_process(f->symbolizer, pid, maps);
+}
+
 /* Links and symbols of a process that is a target already. */
 static int equip(struct family *f, struct member *member, const struct process *process,
 		 struct error *err)
@@ -102,25 +107,24 @@ static int equip(struct family *f, struct member *member, const struct process *
 	if (!ret)
 		ret = kernel__set_ready(f->kernel, process->pid);
 	if (!ret)
-		member->has_symbols = !symbolizer__add_process(f->symbolizer, process->pid, &maps);
+		member->has_symbols = add_symbols(f, process->pid, &maps);
 	maps__free(&maps);
 	return ret;
 }
 
-int family__add(struct family *f, const struct process *process, struct error *err)
+int family__add(struct family *f, const struct process *process, pid_t parent, struct error *err)
 {
 	struct member *member = find_member(f, process->pid);
+	uint64_t space;
 	int ret;
 
 	if (member && member->alive)
 		return 0;
-	member = add_member(f, process->pid, 0, 0);
-	if (!member)
-		return -ENOMEM;
-	ret = kernel__add_target(f->kernel, process->pid);
-	if (!ret)
-		ret = equip(f, member, process, err);
-	return ret;
+	ret = kernel__add_target(f->kernel, process->pid, &space);
+	if (ret)
+		return ret;
+	member = add_member(f, process->pid, parent, space);
+	return member ? equip(f, member, process, err) : -ENOMEM;
 }
 
 static void on_fork(struct family *f, const struct life_record *r)
@@ -135,8 +139,10 @@ static void on_fork(struct family *f, const struct life_record *r)
 		return;
 	f->facts.followed++;
 	member = add_member(f, r->tgid, r->other, r->space);
-	if (!member)
+	if (!member) {
+		f->facts.never_linked++;
 		return;
+	}
 	if (!attachment__heap_is_per_process(f->attachment) &&
 	    !attachment__spans_are_per_process(f->attachment))
 		return;
@@ -193,8 +199,8 @@ static void load_symbols(struct family *f, struct member *member)
 {
 	struct maps maps = {0};
 
-	if (!maps__load(member->pid, &maps) && maps.list.len &&
-	    !symbolizer__add_process(f->symbolizer, member->pid, &maps))
+	if (f->symbolizer && !maps__load(member->pid, &maps) && maps.list.len &&
+	    add_symbols(f, member->pid, &maps))
 		member->has_symbols = true;
 	maps__free(&maps);
 }

@@ -30,16 +30,16 @@ struct family_facts {
 	uint64_t gone_blocks, gone_bytes; /* live in an address space that ended */
 };
 
-/* Borrows all arguments. NULL when out of memory. */
+/* Borrows all arguments; `symbolizer` NULL = no names are wanted. NULL when out of memory. */
 struct family *family__new(struct kernel *kernel, struct attachment *attachment,
 			   struct symbolizer *symbolizer);
 void family__free(struct family *f);
 
 /*
- * A root, or a child that lived already: target, links, symbols. One that is a member already is
- * left alone. -ESRCH: it is gone.
+ * A root (`parent` 0), or a child of one that lived already: target, links, symbols. One that is
+ * a member already is left alone. -ESRCH: it is gone.
  */
-int family__add(struct family *f, const struct process *process, struct error *err);
+int family__add(struct family *f, const struct process *process, pid_t parent, struct error *err);
 /* A notice of the kernel about a target. */
 void family__on_life(struct family *f, const struct life_record *record);
 /* Takes new mappings (dlopen) of the members into the symbols. */

@@ -185,15 +185,17 @@ void kernel__set_gate(struct kernel *k, bool open)
 	__atomic_store_n(&k->skel->bss->gate, open, __ATOMIC_SEQ_CST);
 }
 
-int kernel__add_target(struct kernel *k, uint32_t tgid)
+int kernel__add_target(struct kernel *k, uint32_t tgid, uint64_t *space)
 {
-	uint64_t space = __atomic_add_fetch(&k->skel->bss->last_space, 1, __ATOMIC_SEQ_CST);
-	struct target target = {.space = space, .layout = space};
+	int fd = bpf_map__fd(k->skel->maps.targets), ret = 0;
+	struct target target = {0};
 
-	if (!bpf_map_update_elem(bpf_map__fd(k->skel->maps.targets), &tgid, &target, BPF_NOEXIST) ||
-	    errno == EEXIST)
-		return 0;
-	return -errno;
+	target.space = __atomic_add_fetch(&k->skel->bss->last_space, 1, __ATOMIC_SEQ_CST);
+	target.layout = target.space;
+	if (bpf_map_update_elem(fd, &tgid, &target, BPF_NOEXIST))
+		ret = errno == EEXIST && !bpf_map_lookup_elem(fd, &tgid, &target) ? 0 : -errno;
+	*space = target.space;
+	return ret;
 }
 
 int kernel__set_ready(struct kernel *k, uint32_t tgid)

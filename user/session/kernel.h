@@ -39,8 +39,11 @@ int kernel__span_prog(const struct kernel *k);
 
 /* Until it is opened no program does anything, see bpf/common.bpf.h. */
 void kernel__set_gate(struct kernel *k, bool open);
-/* Makes a process a target; one that a fork notice has made one already stays as it is. */
-int kernel__add_target(struct kernel *k, uint32_t tgid);
+/*
+ * Makes a process a target; one that a fork notice has made one already stays as it is. *space
+ * becomes the number of its address space.
+ */
+int kernel__add_target(struct kernel *k, uint32_t tgid, uint64_t *space);
 /* All probes of this target are linked now. -ENOENT: it is gone. */
 int kernel__set_ready(struct kernel *k, uint32_t tgid);
 /* Children have all their probes of that kind when they are born. */

@@ -197,15 +197,29 @@ static int build_rooms(struct session *s, struct error *err)
 	if (ret)
 		return ret;
 	s->names = names__new(NAMES_MAX);
-	s->symbolizer = symbolizer__new();
 	s->attachment = attachment__new(&s->plan, s->kernel);
-	if (!s->names || !s->symbolizer || !s->attachment)
+	/* Only call sites need names for addresses. */
+	if (options.heap)
+		s->symbolizer = symbolizer__new();
+	if (!s->names || !s->attachment || (options.heap && !s->symbolizer))
 		return -ENOMEM;
 	s->family = family__new(s->kernel, s->attachment, s->symbolizer);
 	s->intake = intake__new(s->kernel, &s->plan, s->names, &events);
 	if (!s->family || !s->intake)
 		return -ENOMEM;
 	return kernel__set_reader(s->kernel, intake__record, s->intake);
+}
+
+/* A child that has just gone, or cannot be had, is no reason to give up the others. */
+static int add_child(struct session *s, const struct process *child)
+{
+	struct error err = {0};
+	int ret = family__add(s->family, child, session__root(s)->pid, &err);
+
+	if (ret && ret != -ESRCH && ret != -ENOMEM)
+		notice(NOTICE_WARNING, "child %d is not traced: %s", child->pid,
+		       err.exit_code ? err.text : strerror(-ret));
+	return ret == -ENOMEM ? ret : 0;
 }
 
 static int link_all(struct session *s, struct error *err)
@@ -222,13 +236,10 @@ static int link_all(struct session *s, struct error *err)
 			       attachment__executables_shared(s->attachment));
 	vec_for_each (&s->roster.roots, p) {
 		if (!ret)
-			ret = family__add(s->family, p, err);
+			ret = family__add(s->family, p, 0, err);
 	}
-	vec_for_each (&s->roster.children, p) {
-		/* A child that has just gone is no reason to give up. */
-		if (!ret && family__add(s->family, p, NULL) == -ENOMEM)
-			ret = -ENOMEM;
-	}
+	for (size_t i = 0; !ret && i < s->roster.children.len; i++)
+		ret = add_child(s, &s->roster.children.data[i]);
 	return ret;
 }
 
@@ -238,10 +249,8 @@ static int adopt_latecomers(struct session *s)
 	size_t known = s->roster.children.len;
 	int ret = roster__adopt_children(&s->roster);
 
-	for (size_t i = known; !ret && i < s->roster.children.len; i++) {
-		if (family__add(s->family, &s->roster.children.data[i], NULL) == -ENOMEM)
-			ret = -ENOMEM;
-	}
+	for (size_t i = known; !ret && i < s->roster.children.len; i++)
+		ret = add_child(s, &s->roster.children.data[i]);
 	return ret;
 }
 

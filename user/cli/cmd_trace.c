@@ -33,7 +33,6 @@ struct live {
 	struct span_stats *stats;
 	struct strbuf line;
 	uint64_t last_tick_rss;
-	bool header_written;
 };
 
 static void flush_log(struct live *l)

@@ -103,6 +103,26 @@ static void prepare_self(void)
 	}
 }
 
+/* Probes that the plan or the kernel refused: what they would have told is missing. */
+static void announce_refusals(struct tracing *t, const struct plan *plan)
+{
+	const struct plan_probe *probe;
+	size_t refused = 0;
+
+	vec_for_each (&plan->probes, probe) {
+		if (!probe->refused || probe->kind == PLAN_USDT)
+			continue;
+		notice(refused ? NOTICE_DETAIL : NOTICE_WARNING, "no probe on %s: %s",
+		       probe->symbol, probe->refused);
+		refused++;
+	}
+	if (refused > 1)
+		notice(NOTICE_WARNING, "%zu probes refused in all; -v names them", refused);
+	if (refused)
+		tracing__note(t, "%zu probes were refused; what they would have seen is missing",
+			      refused);
+}
+
 static void announce(struct tracing *t)
 {
 	const struct session *s = t->session;
@@ -131,6 +151,7 @@ static void announce(struct tracing *t)
 	if (plan->bad_objects)
 		notice(NOTICE_DETAIL, "%u mapped files could not be read as ELF",
 		       plan->bad_objects);
+	announce_refusals(t, plan);
 	if (processes > 1)
 		notice(NOTICE_INFO, "%zu processes traced; memory is that of %d", processes,
 		       root->pid);

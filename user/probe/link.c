@@ -9,6 +9,10 @@
 #include <unistd.h>
 #include <linux/bpf.h>
 
+#include "probe/link_perf.h"
+
+#define FLAG_MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
+
 /*
  * The uprobe_multi arm of union bpf_attr for BPF_LINK_CREATE (linux/bpf.h of 6.6). Spelled out
  * because Debian 12's header is older than the kernels we meet.
@@ -33,27 +37,47 @@ struct arrays {
 };
 
 struct linker {
-	int prog_fd, attach_type, pid;
+	const struct link_request *request;
 	char path[64];
-	struct link_site *sites;
 	struct arrays arrays;
 	bool any_ref_ctr;
-	int *links;
-	size_t max_links, n_links;
+	link_list *links;
+	size_t linked; /* sites */
 	int last_error;
 };
 
-static int create_link(struct linker *l, size_t first, size_t n)
+int link_attach_type(enum link_method method)
 {
+	switch (method) {
+	case LINK_SESSION:
+		return ATTACH_UPROBE_SESSION;
+	case LINK_MULTI:
+		return ATTACH_UPROBE_MULTI;
+	default:
+		return 0;
+	}
+}
+
+const char *link_method_name(enum link_method method)
+{
+	static const char *const names[] = {"session", "multi", "single"};
+
+	return names[method];
+}
+
+static int create_multi(struct linker *l, size_t first, size_t n)
+{
+	const struct link_request *r = l->request;
 	struct link_create_uprobe_multi attr = {
-		.prog_fd = l->prog_fd,
-		.attach_type = l->attach_type,
+		.prog_fd = r->prog_fd,
+		.attach_type = link_attach_type(r->method),
 		.path = (uintptr_t)l->path,
 		.offsets = (uintptr_t)(l->arrays.offsets + first),
 		.cookies = (uintptr_t)(l->arrays.cookies + first),
 		.ref_ctr_offsets = l->any_ref_ctr ? (uintptr_t)(l->arrays.ref_ctrs + first) : 0,
 		.count = n,
-		.pid = l->pid,
+		.flags = r->at_return ? FLAG_MULTI_RETURN : 0,
+		.pid = r->pid,
 	};
 	int fd;
 
@@ -64,68 +88,80 @@ static int create_link(struct linker *l, size_t first, size_t n)
 	return fd < 0 ? -errno : fd;
 }
 
+/* One link for the sites from `first` on; LINK_PERF makes links of one site only. */
+static int create_link(struct linker *l, size_t first, size_t n)
+{
+	const struct link_request *r = l->request;
+
+	if (r->method != LINK_PERF)
+		return create_multi(l, first, n);
+	return n == 1 ? link_perf(r->prog_fd, l->path, r->pid, r->at_return, &r->sites[first])
+		      : -E2BIG;
+}
+
 /* Errors that no smaller set of sites would cure. */
 static bool is_hopeless(int err)
 {
 	return err == -EPERM || err == -EACCES || err == -ENOMEM || err == -ESRCH ||
-	       err == -EMFILE || err == -ENOENT;
+	       err == -EMFILE || err == -ENFILE || err == -ENOENT;
+}
+
+static void refuse(struct linker *l, size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++)
+		l->request->sites[i].refused = l->last_error;
 }
 
 static void link_range(struct linker *l, size_t first, size_t n)
 {
-	int fd;
+	int fd = create_link(l, first, n);
 
-	if (!n)
-		return;
-	if (l->n_links == l->max_links) {
-		l->last_error = -ENOSPC;
-	} else {
-		fd = create_link(l, first, n);
-		if (fd >= 0) {
-			l->links[l->n_links++] = fd;
+	if (fd >= 0) {
+		int *slot = vec_push(l->links);
+
+		if (slot) {
+			*slot = fd;
+			l->linked += n;
 			return;
 		}
-		l->last_error = fd;
+		close(fd);
+		fd = -ENOMEM;
 	}
-	if (n == 1 || is_hopeless(l->last_error) || l->last_error == -ENOSPC) {
-		for (size_t i = first; i < first + n; i++)
-			l->sites[i].refused = l->last_error;
+	l->last_error = fd;
+	if (n == 1 || is_hopeless(fd)) {
+		refuse(l, first, n);
 		return;
 	}
 	link_range(l, first, n / 2);
-	link_range(l, first + n / 2, n - n / 2);
+	if (is_hopeless(l->last_error))
+		refuse(l, first + n / 2, n - n / 2);
+	else
+		link_range(l, first + n / 2, n - n / 2);
 }
 
-int link_sites(int prog_fd, int attach_type, int object_fd, int pid, struct link_site *sites,
-	       size_t n_sites, int *links, size_t max_links, size_t *n_links)
+int link_sites(const struct link_request *request, link_list *links)
 {
-	struct linker l = {
-		.prog_fd = prog_fd,
-		.attach_type = attach_type,
-		.pid = pid,
-		.sites = sites,
-		.links = links,
-		.max_links = max_links,
-	};
+	size_t n = request->n_sites;
+	struct linker l = {.request = request, .links = links};
 	uint64_t *block;
 
-	*n_links = 0;
-	if (!n_sites)
+	if (!n)
 		return 0;
-	block = calloc(n_sites, 3 * sizeof(*block));
+	block = calloc(n, 3 * sizeof(*block));
 	if (!block)
 		return -ENOMEM;
-	l.arrays = (struct arrays){block, block + n_sites, block + 2 * n_sites};
-	for (size_t i = 0; i < n_sites; i++) {
-		l.arrays.offsets[i] = sites[i].offset;
-		l.arrays.ref_ctrs[i] = sites[i].ref_ctr_offset;
-		l.arrays.cookies[i] = sites[i].cookie;
-		l.any_ref_ctr |= sites[i].ref_ctr_offset != 0;
-		sites[i].refused = 0;
+	l.arrays = (struct arrays){block, block + n, block + 2 * n};
+	for (size_t i = 0; i < n; i++) {
+		struct link_site *site = &request->sites[i];
+
+		l.arrays.offsets[i] = site->offset;
+		l.arrays.ref_ctrs[i] = site->ref_ctr_offset;
+		l.arrays.cookies[i] = site->cookie;
+		l.any_ref_ctr |= site->ref_ctr_offset != 0;
+		site->refused = 0;
 	}
-	snprintf(l.path, sizeof(l.path), "/proc/self/fd/%d", object_fd);
-	link_range(&l, 0, n_sites);
+	snprintf(l.path, sizeof(l.path), "/proc/self/fd/%d", request->object_fd);
+	link_range(&l, 0, n);
 	free(block);
-	*n_links = l.n_links;
-	return l.n_links ? 0 : l.last_error;
+	return l.linked ? 0 : l.last_error;
 }

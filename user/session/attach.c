@@ -9,20 +9,16 @@
 #include "probe/link.h"
 #include "session/closer.h"
 
-#define LINKS_PER_CALL 64 /* more than a bisection of refused sites ever needs */
-
-typedef VEC(int) fd_list;
-
 struct process_links {
 	pid_t pid;
-	fd_list fds;
+	link_list fds;
 };
 
 struct attachment {
 	struct plan *plan;
 	const struct kernel *kernel;
 	bool executables_shared; /* executables are linked for all their processes */
-	fd_list shared;
+	link_list shared;
 	VEC(struct process_links) processes;
 	struct closer *closer;
 };
@@ -72,36 +68,24 @@ static int collect_batch(struct plan *plan, size_t object, bool heap, struct bat
 	return 0;
 }
 
-static int keep_links(fd_list *fds, const int *links, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		int *slot = vec_push(fds);
-
-		if (!slot) {
-			for (; i < n; i++)
-				close(links[i]);
-			return -ENOMEM;
-		}
-		*slot = links[i];
-	}
-	return 0;
-}
-
 /* Links the heap or the span probes of one object; `pid` 0 = every process. */
-static int link_object(struct attachment *a, size_t object, bool heap, pid_t pid, fd_list *fds)
+static int link_object(struct attachment *a, size_t object, bool heap, pid_t pid, link_list *fds)
 {
 	struct batch batch = {0};
-	int links[LINKS_PER_CALL], ret;
-	size_t n_links = 0;
+	int ret = collect_batch(a->plan, object, heap, &batch);
 
-	ret = collect_batch(a->plan, object, heap, &batch);
 	if (!ret && batch.sites.len) {
-		ret = link_sites(heap ? kernel__heap_prog(a->kernel) : kernel__span_prog(a->kernel),
-				 heap ? ATTACH_UPROBE_SESSION : ATTACH_UPROBE_MULTI,
-				 a->plan->objects.data[object].fd, pid, batch.sites.data,
-				 batch.sites.len, links, LINKS_PER_CALL, &n_links);
-		if (!ret)
-			ret = keep_links(fds, links, n_links);
+		struct link_request request = {
+			.method = heap ? LINK_SESSION : LINK_MULTI,
+			.prog_fd =
+				heap ? kernel__heap_prog(a->kernel) : kernel__span_prog(a->kernel),
+			.object_fd = a->plan->objects.data[object].fd,
+			.pid = pid,
+			.sites = batch.sites.data,
+			.n_sites = batch.sites.len,
+		};
+
+		ret = link_sites(&request, fds);
 		for (size_t i = 0; !ret && i < batch.sites.len; i++) {
 			if (batch.sites.data[i].refused)
 				batch.probes.data[i]->refused =

@@ -26,6 +26,12 @@ enum plan_kind {
 	PLAN_USDT,  /* a probe that belongs to no pair: listed, never attached */
 };
 
+/* What of the probed place the program wants to see. */
+enum plan_hook {
+	HOOK_SITE, /* the instruction at site_offset */
+	HOOK_CALL, /* that, and the return of the function to its caller */
+};
+
 struct plan_object {
 	char *path; /* as the target sees it */
 	uint32_t dev_major, dev_minor;
@@ -47,6 +53,8 @@ struct plan_probe {
 	uint64_t site_offset;	 /* in the file: where the probe goes */
 	uint64_t ref_ctr_offset; /* in the file: the semaphore; 0 = none */
 	uint64_t cookie;
+	enum plan_hook hook;
+	bool emulated;	      /* the instruction at the site: cheap; false = single-stepped */
 	char instruction[16]; /* mnemonic at the site */
 	const char *why;      /* constant phrase: why the site is where it is, or NULL */
 	const char *refused;  /* constant phrase: why it will not be probed, or NULL */

@@ -138,6 +138,7 @@ static int place(const struct elf_image *image, const struct elf_symbol *symbol,
 			probe->refused = "the kernel refuses its first instruction";
 		probe->site_offset = probe->offset + at.site_offset;
 		snprintf(probe->instruction, sizeof(probe->instruction), "%s", at.instruction);
+		probe->emulated = at.emulated;
 		probe->why = at.why;
 	}
 	free(code);
@@ -174,6 +175,7 @@ static int add_family(struct plan *plan, const struct candidate *c)
 			return -ENOMEM;
 		probe->offset = offset;
 		probe->cookie = family[f].function;
+		probe->hook = family[f].function == HEAP_FREE ? HOOK_SITE : HOOK_CALL;
 		ret = place(c->image->image, s, f, probe);
 	}
 	return ret;

@@ -106,6 +106,7 @@ static int add_site(struct planner *p, const struct usdt_note *note, enum plan_k
 	probe->offset = probe->site_offset = note->location_offset;
 	probe->ref_ctr_offset = note->semaphore_offset;
 	snprintf(probe->instruction, sizeof(probe->instruction), "nop");
+	probe->emulated = true;
 	probe->refused = refuse_site(p->image->image, note);
 	if (kind == PLAN_USDT || probe->refused)
 		return 0;

@@ -10,7 +10,6 @@
  */
 #include "stack.bpf.h"
 
-
 static __always_inline void gauge_add(__s64 bytes, __s64 blocks)
 {
 	__s64 now = __sync_fetch_and_add(&gauge.live_bytes, bytes) + bytes;
@@ -265,8 +264,8 @@ static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
 }
 
 /* An allocator call begins, or free is called; the cookie is the enum heap_function. */
-static __always_inline int enter(struct pt_regs *ctx, struct heap_thread *t,
-				 struct task_struct *task)
+static __always_inline int call_begins(struct pt_regs *ctx, struct heap_thread *t,
+				       struct task_struct *task)
 {
 	struct target *target = find_target(task->tgid);
 	__u32 fn;
@@ -299,7 +298,7 @@ int heap_session(struct pt_regs *ctx)
 	/* A call whose entry was seen is booked to its end, also when the gate has closed since. */
 	if (session_is_return())
 		return t ? on_return(ctx, t) : 0;
-	return enter(ctx, t, task);
+	return call_begins(ctx, t, task);
 }
 
 SEC("uprobe")
@@ -307,7 +306,7 @@ int heap_entry(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	enter(ctx, bpf_task_storage_get(&heap_threads, task, 0, 0), task);
+	call_begins(ctx, bpf_task_storage_get(&heap_threads, task, 0, 0), task);
 	return 0;
 }
 

@@ -56,9 +56,13 @@ GLOBAL __u64 name_of(struct span_thread *t, struct span_site *site)
 	}
 	if (!hash)
 		hash = 1;
-	if (!bpf_map_lookup_elem(&span_names, &hash) &&
-	    bpf_map_update_elem(&span_names, &hash, &t->name, BPF_ANY))
-		count(COUNTER_SPAN_NAMES_FULL, 1);
+	if (!bpf_map_lookup_elem(&span_names, &hash)) {
+		/* Linux 6.1 takes no value from memory that is a function's argument. */
+		struct span_name copy = t->name;
+
+		if (bpf_map_update_elem(&span_names, &hash, &copy, BPF_ANY))
+			count(COUNTER_SPAN_NAMES_FULL, 1);
+	}
 	return hash;
 }
 

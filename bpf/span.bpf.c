@@ -89,6 +89,7 @@ GLOBAL __u32 read_context(struct span_thread *t, struct span_site *site, struct 
 	for (int i = 0; i < SPAN_STRINGS_MAX; i++) {
 		__u32 len, room = CONTEXT_LEN;
 
+		barrier_var(used); /* Linux 6.1 loses its range on the way through the stack */
 		if (i >= site->strings || used > CONTEXT_LEN * 3 / 4)
 			break;
 		/* The first of several leaves room for another; all bounds are constants. */

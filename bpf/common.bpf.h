@@ -82,8 +82,10 @@ static __always_inline __u64 rss_bytes(struct task_struct *task)
 	if (bpf_core_type_exists(struct mm_rss_stat___before_6_2)) {
 		struct mm_struct___before_6_2 *old = (void *)mm;
 
-		pages = old->rss_stat.count[0].counter + old->rss_stat.count[1].counter +
-			old->rss_stat.count[3].counter;
+		/* Copied: the verifier of 6.1 does not follow a typedef inside an array. */
+		pages = BPF_CORE_READ(old, rss_stat.count[0].counter) +
+			BPF_CORE_READ(old, rss_stat.count[1].counter) +
+			BPF_CORE_READ(old, rss_stat.count[3].counter);
 	} else {
 		pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
 			mm->rss_stat[3].count /* shared memory */;

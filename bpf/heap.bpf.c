@@ -458,8 +458,8 @@ static __always_inline int on_raise(struct pt_regs *ctx, struct heap_thread *t)
 }
 
 /* An allocator call begins, or free is called; the cookie tells (abi/heap.h). */
-static __always_inline int enter(struct pt_regs *ctx, struct heap_thread *t,
-				 struct task_struct *task)
+static __always_inline int call_begins(struct pt_regs *ctx, struct heap_thread *t,
+				       struct task_struct *task)
 {
 	__u32 fn = bpf_get_attach_cookie(ctx), kind = fn & HEAP_KIND_MASK;
 	struct target *target;
@@ -497,7 +497,7 @@ int heap_session(struct pt_regs *ctx)
 	/* A call whose entry was seen is booked to its end, also when the gate has closed since. */
 	if (session_is_return())
 		return t ? on_return(ctx, t) : 0;
-	return enter(ctx, t, task);
+	return call_begins(ctx, t, task);
 }
 
 SEC("uprobe")
@@ -505,7 +505,7 @@ int heap_entry(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	enter(ctx, bpf_task_storage_get(&heap_threads, task, 0, 0), task);
+	call_begins(ctx, bpf_task_storage_get(&heap_threads, task, 0, 0), task);
 	return 0;
 }
 

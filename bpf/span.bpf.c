@@ -56,9 +56,13 @@ GLOBAL __u64 name_of(struct span_thread *t, struct span_site *site)
 	}
 	if (!hash)
 		hash = 1;
-	if (!bpf_map_lookup_elem(&span_names, &hash) &&
-	    bpf_map_update_elem(&span_names, &hash, &t->name, BPF_ANY))
-		count(COUNTER_SPAN_NAMES_FULL, 1);
+	if (!bpf_map_lookup_elem(&span_names, &hash)) {
+		/* Linux 6.1 takes no value from memory that is a function's argument. */
+		struct span_name copy = t->name;
+
+		if (bpf_map_update_elem(&span_names, &hash, &copy, BPF_ANY))
+			count(COUNTER_SPAN_NAMES_FULL, 1);
+	}
 	return hash;
 }
 
@@ -85,6 +89,7 @@ GLOBAL __u32 read_context(struct span_thread *t, struct span_site *site, struct 
 	for (int i = 0; i < SPAN_STRINGS_MAX; i++) {
 		__u32 len, room = CONTEXT_LEN;
 
+		barrier_var(used); /* Linux 6.1 loses its range on the way through the stack */
 		if (i >= site->strings || used > CONTEXT_LEN * 3 / 4)
 			break;
 		/* The first of several leaves room for another; all bounds are constants. */

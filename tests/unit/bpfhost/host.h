@@ -51,6 +51,7 @@ HOST_UNUSED void host__reset(void)
 
 #define SEC(name)
 #define __ksym
+#define preserve_access_index __unused__ /* BPF's compiler knows it, this one does not */
 #define __uint(name, value) int(*name)[value]
 #define __type(name, type)  __typeof__(type) *name
 #define barrier_var(v)	    __asm__ volatile("" : "+r"(v))
@@ -106,8 +107,8 @@ HOST_UNUSED void *host__task_storage(struct host_map *map, struct task_struct *t
 	return host_map__insert(map, &task);
 }
 
-bool bpf_session_is_return(void);
-HOST_UNUSED bool bpf_session_is_return(void)
+extern bool bpf_session_is_return(void);
+bool bpf_session_is_return(void)
 {
 	return host.is_return;
 }

@@ -134,22 +134,28 @@ static __always_inline __u64 product(__u64 n, __u64 size)
 	return n > most ? ~0ULL : n * size;
 }
 
+/*
+ * One arm of a choice among registers. The comments differ, or the compiler would make one load
+ * from a computed address of all arms, which the verifier refuses.
+ */
+#define REGISTER(n, field)                                          \
+	case n:                                                     \
+		value = ctx->field;                                 \
+		__asm__ volatile("/* " #field " */" : "+r"(value)); \
+		return value
+
 /* Argument `n` of a function at its entry, 1 to 6. */
 static __noinline __u64 argument(struct pt_regs *ctx, __u32 n)
 {
+	__u64 value;
+
 	switch (n) {
-	case 1:
-		return PT_REGS_PARM1(ctx);
-	case 2:
-		return PT_REGS_PARM2(ctx);
-	case 3:
-		return PT_REGS_PARM3(ctx);
-	case 4:
-		return ctx->cx;
-	case 5:
-		return ctx->r8;
-	case 6:
-		return ctx->r9;
+		REGISTER(1, di);
+		REGISTER(2, si);
+		REGISTER(3, dx);
+		REGISTER(4, cx);
+		REGISTER(5, r8);
+		REGISTER(6, r9);
 	}
 	return 0;
 }
@@ -365,37 +371,24 @@ static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
 /* A register by its number in instructions. */
 static __noinline __u64 register_value(struct pt_regs *ctx, __u32 n)
 {
-	switch (n & 15) {
-	case 0:
-		return ctx->ax;
-	case 1:
-		return ctx->cx;
-	case 2:
-		return ctx->dx;
-	case 3:
-		return ctx->bx;
-	case 5:
-		return ctx->bp;
-	case 6:
-		return ctx->si;
-	case 7:
-		return ctx->di;
-	case 8:
-		return ctx->r8;
-	case 9:
-		return ctx->r9;
-	case 10:
-		return ctx->r10;
-	case 11:
-		return ctx->r11;
-	case 12:
-		return ctx->r12;
-	case 13:
-		return ctx->r13;
-	case 14:
-		return ctx->r14;
-	case 15:
-		return ctx->r15;
+	__u64 value;
+
+	switch (n) {
+		REGISTER(0, ax);
+		REGISTER(1, cx);
+		REGISTER(2, dx);
+		REGISTER(3, bx);
+		REGISTER(5, bp);
+		REGISTER(6, si);
+		REGISTER(7, di);
+		REGISTER(8, r8);
+		REGISTER(9, r9);
+		REGISTER(10, r10);
+		REGISTER(11, r11);
+		REGISTER(12, r12);
+		REGISTER(13, r13);
+		REGISTER(14, r14);
+		REGISTER(15, r15);
 	}
 	return 0;
 }

@@ -4,8 +4,17 @@
 
 TARGET_C_SRCS   := $(sort $(wildcard tests/targets/*.c))
 TARGET_CXX_SRCS := $(sort $(wildcard tests/targets/*.cc))
+# The same programs with other allocators and linkage: NAME_HOW.
+ALLOCATOR_BINS  := $(addprefix $(OUTPUT)/tests/targets/,alloc_family_static alloc_family_static_pie \
+		   alloc_family_stripped alloc_family_musl alloc_family_musl_static \
+		   alloc_family_jemalloc alloc_family_tcmalloc alloc_family_mimalloc \
+		   alloc_family_jemalloc_inside alloc_family_tcmalloc_inside alloc_family_own \
+		   alloc_family_own_static alloc_cxx_static alloc_cxx_jemalloc alloc_cxx_tcmalloc \
+		   alloc_cxx_mimalloc alloc_cxx_tcmalloc_static alloc_cxx_own alloc_pool_unwinding \
+		   alloc_pool_prefixed plugin.so)
+
 TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
-		   $(OUTPUT)/tests/targets/leaky_static
+		   $(OUTPUT)/tests/targets/leaky_static $(ALLOCATOR_BINS)
 
 TARGET_CFLAGS   := -D_GNU_SOURCE -std=gnu11 -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Werror \
 		   -Iuser/include -pthread
@@ -18,7 +27,7 @@ targets: $(TARGET_BINS)
 $(OUTPUT)/tests/targets/%: tests/targets/%.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@ $(HOW)
 
 $(OUTPUT)/tests/targets/%: tests/targets/%.cc
 	@mkdir -p $(@D)
@@ -29,3 +38,50 @@ $(OUTPUT)/tests/targets/leaky_static: tests/targets/leaky.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@
+
+OWN_MALLOC := tests/targets/parts/own_malloc.c
+
+$(OUTPUT)/tests/targets/alloc_family_%: tests/targets/alloc_family.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(or $(COMPILER),$(CC)) $(TARGET_CFLAGS) -fno-builtin -MMD -MP $(filter %.c,$^) -o $@ $(HOW)
+
+$(OUTPUT)/tests/targets/alloc_cxx_%: tests/targets/alloc_cxx.cc
+	@mkdir -p $(@D)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -MMD -MP $< -o $@ $(HOW)
+
+$(OUTPUT)/tests/targets/alloc_pool_%: tests/targets/alloc_pool.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@ $(HOW)
+
+$(OUTPUT)/tests/targets/plugin.so: tests/targets/parts/plugin.c $(OWN_MALLOC)
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -fPIC -shared -Wl,-Bsymbolic $^ -o $@
+
+$(OUTPUT)/tests/targets/alloc_family_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_family_static_pie: HOW := -static-pie -fPIE
+$(OUTPUT)/tests/targets/alloc_family_stripped: HOW := -static -s
+$(OUTPUT)/tests/targets/alloc_family_musl_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_family_jemalloc: HOW := -ljemalloc
+$(OUTPUT)/tests/targets/alloc_family_tcmalloc: HOW := -ltcmalloc_minimal
+$(OUTPUT)/tests/targets/alloc_family_mimalloc: HOW := -lmimalloc
+$(OUTPUT)/tests/targets/alloc_family_jemalloc_inside: HOW := -l:libjemalloc_pic.a -lstdc++ -lm
+$(OUTPUT)/tests/targets/alloc_family_tcmalloc_inside: HOW := -l:libtcmalloc_minimal.a -lstdc++ -lm
+$(OUTPUT)/tests/targets/alloc_family_own_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_cxx_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_cxx_jemalloc: HOW := -ljemalloc
+$(OUTPUT)/tests/targets/alloc_cxx_tcmalloc: HOW := -ltcmalloc_minimal
+$(OUTPUT)/tests/targets/alloc_cxx_mimalloc: HOW := -Wl,--no-as-needed -lmimalloc
+$(OUTPUT)/tests/targets/alloc_cxx_tcmalloc_static: HOW := -static -l:libtcmalloc_minimal.a
+$(OUTPUT)/tests/targets/alloc_cxx_own: HOW := -DOWN_OPERATORS
+$(OUTPUT)/tests/targets/alloc_pool_unwinding: HOW := -Wl,--no-as-needed -lgcc_s
+$(OUTPUT)/tests/targets/alloc_pool_prefixed: HOW := -DPREFIXED
+$(OUTPUT)/tests/targets/alloc_family_own: $(OWN_MALLOC)
+$(OUTPUT)/tests/targets/alloc_family_own_static: $(OWN_MALLOC)
+$(OUTPUT)/tests/targets/alloc_family_musl: COMPILER := musl-gcc
+$(OUTPUT)/tests/targets/alloc_family_musl_static: COMPILER := musl-gcc
+$(OUTPUT)/tests/targets/alloc_mallocx: HOW := -ljemalloc
+$(OUTPUT)/tests/targets/alloc_mimalloc: HOW := -lmimalloc

@@ -12,7 +12,10 @@
 static int plan_one(struct plan *plan, const struct process *process, const struct options *options,
 		    struct error *err)
 {
-	struct plan_options what = {.heap = true, .spans = true, .rules = &options->rules};
+	struct plan_options what = {.heap = true,
+				    .spans = true,
+				    .rules = &options->rules,
+				    .alloc_rules = &options->alloc_rules};
 	struct maps maps = {0};
 	int ret = maps__load(process->pid, &maps);
 
@@ -27,7 +30,7 @@ static int plan_one(struct plan *plan, const struct process *process, const stru
 	if (ret)
 		return error_set(err, EXIT_FAILED, ret, "cannot read %d: %s", process->pid,
 				 strerror(-ret));
-	return 0;
+	return plan__check_alloc_rules(plan, process->pid, err);
 }
 
 /* The rows of the report, borrowed from the plan. */

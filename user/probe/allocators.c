@@ -147,6 +147,12 @@ static const struct allocator_function mimalloc_family[] = {
 	{"heap_alloc_new_n", COUNTED(2, 3) | HEAP_THROWS},
 };
 
+/* C++ (the Itanium ABI's name) before the exception takes memory, and anybody else. */
+static const struct allocator_function raise_family[] = {
+	{"__cxa_allocate_exception", HEAP_RAISES},
+	{"_Unwind_RaiseException", HEAP_RAISES},
+};
+
 #define FAMILY(functions) functions, sizeof(functions) / sizeof(functions[0])
 
 static const struct family {
@@ -159,6 +165,7 @@ static const struct family {
 	{"", ALLOCATOR_C, NULL, FAMILY(c_family)},
 	{"", ALLOCATOR_CXX, NULL, FAMILY(cxx_family)},
 	{"", ALLOCATOR_EXTENDED, NULL, FAMILY(extended_family)},
+	{"", ALLOCATOR_RAISES, NULL, FAMILY(raise_family)},
 	{"je_", ALLOCATOR_PREFIXED, "jemalloc (je_)", FAMILY(c_family)},
 	{"je_", ALLOCATOR_PREFIXED, "jemalloc (je_)", FAMILY(extended_family)},
 	{"_rjem_", ALLOCATOR_PREFIXED, "jemalloc (_rjem_)", FAMILY(c_family)},

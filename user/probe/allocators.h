@@ -21,6 +21,7 @@ enum allocator_group {
 	ALLOCATOR_CXX,	    /* operator new and delete */
 	ALLOCATOR_EXTENDED, /* mallocx, sdallocx, ... */
 	ALLOCATOR_PREFIXED, /* any of them under a name of its own: it serves besides malloc */
+	ALLOCATOR_RAISES,   /* none: how exceptions begin that may leave an allocator */
 };
 
 struct allocator_function {
@@ -42,9 +43,6 @@ bool description__allocates(uint32_t description);
 bool description__frees(uint32_t description);
 /* The registers in which its arguments are: PLACE_ARG* of probe/place.h. */
 uint32_t description__registers(uint32_t description);
-
-/* Tells of an exception in the making, in libstdc++ and libc++ alike. */
-#define ALLOCATORS_RAISE "__cxa_allocate_exception"
 
 /* For tests: all families, one after the other; NULL behind the last one. */
 const struct allocator_function *allocators__family(size_t index, const char **prefix, size_t *n);

@@ -40,6 +40,17 @@ const struct plan_allocator *plan__allocator(const struct plan *plan, const stru
 	return NULL;
 }
 
+bool plan_allocator__serves(const struct plan_allocator *allocator, size_t object)
+{
+	const size_t *o;
+
+	vec_for_each (&allocator->objects, o) {
+		if (*o == object)
+			return true;
+	}
+	return false;
+}
+
 /* Opens the file behind `m`; leaves image->image NULL if it is of no use. */
 static int open_image(struct plan *plan, const struct process *process, const struct mapping *m,
 		      struct plan_image *image)
@@ -146,7 +157,7 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	}
 	ret = open_images(plan, process, maps, &images);
 	if (!ret && options->heap)
-		ret = plan_heap__add(plan, process, images.data, images.len);
+		ret = plan_heap__add(plan, process, maps, images.data, images.len, options);
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
@@ -163,6 +174,7 @@ void plan__free(struct plan *plan)
 {
 	struct plan_object *object;
 	struct plan_probe *probe;
+	struct plan_allocator *allocator;
 	struct plan_pair *pair;
 
 	vec_for_each (&plan->objects, object) {
@@ -173,11 +185,14 @@ void plan__free(struct plan *plan)
 		free(probe->symbol);
 	vec_for_each (&plan->pairs, pair)
 		free(pair->name);
+	vec_for_each (&plan->allocators, allocator)
+		vec_free(&allocator->objects);
 	vec_free(&plan->objects);
 	vec_free(&plan->probes);
 	vec_free(&plan->pairs);
 	vec_free(&plan->sites);
 	vec_free(&plan->allocators);
+	vec_free(&plan->alloc_rules);
 }
 
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,

@@ -13,14 +13,16 @@
 
 #include "abi/spans.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/vec.h"
 #include "elf/image.h"
+#include "probe/alloc_rules.h"
 #include "probe/pairs.h"
 #include "target/maps.h"
 #include "target/process.h"
 
 enum plan_kind {
-	PLAN_ALLOC,    /* a function of the malloc family; cookie = enum heap_function */
+	PLAN_ALLOC,    /* a function of an allocator; cookie = its description, bpf/abi/heap.h */
 	PLAN_SPAN,     /* start or end of a span; cookie = index into `sites` */
 	PLAN_MARK,     /* checkpoint or event of our own header; cookie likewise */
 	PLAN_FUNCTION, /* entry of a function that is a span, or one of its exits; likewise */
@@ -55,6 +57,7 @@ struct plan_probe {
 	uint64_t ref_ctr_offset; /* in the file: the semaphore; 0 = none */
 	uint64_t cookie;
 	enum plan_hook hook;
+	bool is_result;	      /* of PLAN_ALLOC: where the result of another probe's call is known */
 	bool emulated;	      /* the instruction at the site: cheap; false = single-stepped */
 	char instruction[16]; /* mnemonic at the site */
 	const char *why;      /* constant phrase: why the site is where it is, or NULL */
@@ -68,17 +71,26 @@ struct plan_pair {
 
 struct plan_options {
 	bool heap, spans;
-	const pair_rule_list *rules; /* NULL or empty: every pair */
+	const pair_rule_list *rules;	    /* NULL or empty: every pair */
+	const alloc_rule_list *alloc_rules; /* besides the allocators found; NULL = none */
 };
 
 #define PLAN_OWN_PAIR 0 /* index of the pair of our own macros */
 
-/* The allocator that serves programs of one executable. */
+/* What serves the memory of programs of one executable. */
 struct plan_allocator {
 	uint64_t exe_dev, exe_inode;
 	bool found;
-	size_t object;	/* whose PLAN_ALLOC probes belong to it */
-	char label[64]; /* "glibc malloc" */
+	VEC(size_t) objects; /* whose PLAN_ALLOC probes belong to it */
+	char label[128];     /* "glibc malloc", "glibc malloc + jemalloc (_rjem_)" */
+};
+
+/* What became of one of the user's rules. */
+struct plan_alloc_rule {
+	const struct alloc_rule *rule; /* borrowed from the options */
+	bool object_found, found;      /* the library, a function in it */
+	bool go;		       /* it is of a kind whose returns cannot be probed */
+	struct nearest nearest;	       /* a function whose name comes near */
 };
 
 struct plan {
@@ -86,9 +98,10 @@ struct plan {
 	VEC(struct plan_probe) probes;
 	VEC(struct plan_pair) pairs;
 	VEC(struct span_site) sites;
-	VEC(struct plan_allocator) allocators; /* one per executable, if the heap was asked for */
-	unsigned int bad_objects;	       /* mapped files that could not be read as ELF */
-	size_t notes_left_out;		       /* USDT sites beyond what one object may bring */
+	VEC(struct plan_allocator) allocators;	 /* one per executable, if the heap was asked for */
+	VEC(struct plan_alloc_rule) alloc_rules; /* of all processes together */
+	unsigned int bad_objects;		 /* mapped files that could not be read as ELF */
+	size_t notes_left_out;			 /* USDT sites beyond what one object may bring */
 };
 
 /*
@@ -103,6 +116,10 @@ void plan__free(struct plan *plan);
 /* The allocator of a process' executable; NULL if the heap was not planned for it. */
 const struct plan_allocator *plan__allocator(const struct plan *plan,
 					     const struct process *process);
+/* Are the heap probes of this object, an index into plan.objects, those of the allocator? */
+bool plan_allocator__serves(const struct plan_allocator *allocator, size_t object);
+/* Every --alloc and --free rule found a function; else an error that says which did not. */
+int plan__check_alloc_rules(const struct plan *plan, pid_t pid, struct error *err);
 /* Is `m` a mapping of this object's file? */
 bool plan_object__is_behind(const struct plan_object *object, const struct mapping *m);
 /* The object behind a mapping; NULL if it is not part of the plan. */
@@ -126,8 +143,8 @@ struct plan_image {
 /* A new probe in the plan, its symbol copied; NULL when out of memory. */
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
 				   const char *symbol);
-int plan_heap__add(struct plan *plan, const struct process *process,
-		   const struct plan_image *images, size_t n);
+int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
+		   const struct plan_image *images, size_t n, const struct plan_options *options);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
 
 #endif

@@ -242,7 +242,7 @@ int attachment__add_process(struct attachment *a, const struct process *process,
 		if (is_linked_for_all(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
 			continue;
 		/* Two mallocs may be mapped; only the one that serves the program is its heap. */
-		if (allocator && allocator->found && allocator->object == o)
+		if (allocator && plan_allocator__serves(allocator, o))
 			ret = link_object(a, o, true, process->pid, &links->fds);
 		if (!ret)
 			ret = link_object(a, o, false, process->pid, &links->fds);

@@ -54,6 +54,7 @@ static int plan_process(struct session *s, const struct process *p, struct error
 		.heap = s->options.heap,
 		.spans = s->options.spans,
 		.rules = s->options.rules,
+		.alloc_rules = s->options.alloc_rules,
 	};
 	struct maps maps = {0};
 	int ret = maps__load(p->pid, &maps);
@@ -113,6 +114,8 @@ int session__new(const struct session_options *options, const struct session_obs
 	ret = roster__open(&s->roster, &options->pids, options->follow, err);
 	if (!ret)
 		ret = plan_all(s, err);
+	if (!ret)
+		ret = plan__check_alloc_rules(&s->plan, session__root(s)->pid, err);
 	if (ret) {
 		session__free(s);
 		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));

@@ -29,6 +29,7 @@ struct session_options {
 	pid_list pids; /* roots, at least one; read by session__new() only */
 	bool heap, spans;
 	const pair_rule_list *rules;
+	const alloc_rule_list *alloc_rules;
 	enum follow_mode follow;
 	size_t ring_bytes;
 	size_t live_max;

@@ -1,54 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * alloc_cxx
+ * alloc_cxx [MAY_THROW=1]
  *
  * On SIGUSR1 uses every operator new and delete: plain, array, nothrow, aligned, sized, and those
  * that fail by an exception. keep_here() keeps KEPT blocks. `thrown` says how many exceptions were
  * caught, each of which is a block of its own for as long as it lives (the runtime's, of unknown
  * size); `refused`, how many nothrow calls failed: some runtimes throw inside for those.
- * With OWN_OPERATORS the program brings its own operators, which do not call malloc.
+ * With MAY_THROW 0 nothing fails: mimalloc built as C aborts. UNALIGNED leaves out what
+ * parts/own_operators.cc has not.
  */
-#include <memory>
+#include <initializer_list>
 #include <new>
-#include <string>
-#include <vector>
 
 extern "C" {
 #include "common.h"
 }
-
-#ifdef OWN_OPERATORS
-#include "own_heap.h"
-
-void *operator new(std::size_t size)
-{
-	void *block = own_alloc(size);
-
-	if (!block)
-		throw std::bad_alloc();
-	return block;
-}
-void *operator new[](std::size_t size)
-{
-	return ::operator new(size);
-}
-void operator delete(void *block) noexcept
-{
-	own_free(block);
-}
-void operator delete[](void *block) noexcept
-{
-	::operator delete(block);
-}
-void operator delete(void *block, std::size_t) noexcept
-{
-	::operator delete(block);
-}
-void operator delete[](void *block, std::size_t) noexcept
-{
-	::operator delete[](block);
-}
-#endif
 
 namespace
 {
@@ -115,7 +81,7 @@ NOINLINE void plain(std::size_t n)
 	::operator delete(opaque(nullptr));
 }
 
-#ifndef OWN_OPERATORS
+#ifndef UNALIGNED
 NOINLINE void with_alignment(std::size_t n);
 NOINLINE void with_alignment(std::size_t n)
 {
@@ -138,15 +104,17 @@ NOINLINE void failures(void)
 		must_throw([] { return ::operator new[](absurd); });
 		must_refuse(::operator new(absurd, std::nothrow));
 		must_refuse(::operator new[](absurd, std::nothrow));
-#ifndef OWN_OPERATORS
+#ifndef UNALIGNED
 		must_throw([] { return ::operator new(absurd, aligned); });
 		must_refuse(::operator new(absurd, aligned, std::nothrow));
 #endif
 	}
 }
 
-int main()
+int main(int argc, char **argv)
 {
+	bool may_throw = number_arg(argc, argv, 1, 1);
+
 	target_start();
 	void *old = opaque(::operator new(64));
 	target_ready();
@@ -156,11 +124,11 @@ int main()
 	for (int i = 0; i < rounds; i++) {
 		for (std::size_t n : {8, 100, 1000, 10000, 300000}) {
 			plain(n);
-#ifndef OWN_OPERATORS
+#ifndef UNALIGNED
 			with_alignment(n + (-n & 127));
 #endif
 		}
-		if (i % 100 == 0)
+		if (may_throw && i % 100 == 0)
 			failures();
 	}
 	::operator delete(old);

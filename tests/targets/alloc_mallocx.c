@@ -28,18 +28,21 @@ NOINLINE void keep_here(void)
 	got(mallocx(321, MALLOCX_ALIGN(64)), 321);
 }
 
-static void resized(void *block, size_t from, size_t to)
+/* Returns the size that was asked for last. */
+static size_t resized(void *block, size_t from, size_t to)
 {
-	if (xallocx(block, to, 0, 0) >= to) {
-		tally_alloc(&books, to);
-		tally_free(&books, from);
-	} else {
+	if (xallocx(block, to, 0, 0) < to) {
 		books.failed++;
+		return from;
 	}
+	tally_alloc(&books, to);
+	tally_free(&books, from);
+	return to;
 }
 
 int main(void)
 {
+	size_t size;
 	void *p;
 
 	target_start();
@@ -52,12 +55,15 @@ int main(void)
 		tally_free(&books, 100);
 		dallocx(p, 0);
 		tally_free(&books, 5000);
-		/* 20000 fit into what was given for 17000, 400000 do not. */
+		/* 20000 fit into what was given for 17000; a small block is never made large. */
 		p = got(mallocx(17000, 0), 17000);
-		resized(p, 17000, 20000);
-		resized(p, 20000, 400000);
-		sdallocx(p, 20000, 0);
-		tally_free(&books, 20000);
+		size = resized(p, resized(p, 17000, 20000), 400000);
+		sdallocx(p, size, 0);
+		tally_free(&books, size);
+		p = got(mallocx(8, 0), 8);
+		size = resized(p, 8, 100000);
+		sdallocx(p, size, 0);
+		tally_free(&books, size);
 		p = got(mallocx(300, MALLOCX_ALIGN(4096)), 300);
 		sdallocx(p, 300, MALLOCX_ALIGN(4096));
 		tally_free(&books, 300);

@@ -49,7 +49,7 @@ $(OUTPUT)/tests/targets/alloc_family_%: tests/targets/alloc_family.c
 $(OUTPUT)/tests/targets/alloc_cxx_%: tests/targets/alloc_cxx.cc
 	@mkdir -p $(@D)
 	$(call msg,CXX,$@)
-	$(Q)$(CXX) $(TARGET_CXXFLAGS) -MMD -MP $< -o $@ $(HOW)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -MMD -MP $(filter %.cc,$^) -o $@ $(HOW)
 
 $(OUTPUT)/tests/targets/alloc_pool_%: tests/targets/alloc_pool.c
 	@mkdir -p $(@D)
@@ -76,9 +76,10 @@ $(OUTPUT)/tests/targets/alloc_cxx_jemalloc: HOW := -ljemalloc
 $(OUTPUT)/tests/targets/alloc_cxx_tcmalloc: HOW := -ltcmalloc_minimal
 $(OUTPUT)/tests/targets/alloc_cxx_mimalloc: HOW := -Wl,--no-as-needed -lmimalloc
 $(OUTPUT)/tests/targets/alloc_cxx_tcmalloc_static: HOW := -static -l:libtcmalloc_minimal.a
-$(OUTPUT)/tests/targets/alloc_cxx_own: HOW := -DOWN_OPERATORS
+$(OUTPUT)/tests/targets/alloc_cxx_own: HOW := -DUNALIGNED
 $(OUTPUT)/tests/targets/alloc_pool_unwinding: HOW := -Wl,--no-as-needed -lgcc_s
 $(OUTPUT)/tests/targets/alloc_pool_prefixed: HOW := -DPREFIXED
+$(OUTPUT)/tests/targets/alloc_cxx_own: tests/targets/parts/own_operators.cc
 $(OUTPUT)/tests/targets/alloc_family_own: $(OWN_MALLOC)
 $(OUTPUT)/tests/targets/alloc_family_own_static: $(OWN_MALLOC)
 $(OUTPUT)/tests/targets/alloc_family_musl: COMPILER := musl-gcc

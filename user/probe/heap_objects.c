@@ -19,6 +19,7 @@ static const struct {
 	{"libmimalloc", "mimalloc"},
 	{"libc.so.6", "glibc malloc"},
 	{"libc-2.", "glibc malloc"},
+	{"libc.so", "musl malloc"}, /* its loader's name is a link to this */
 	{"ld-musl", "musl malloc"},
 	{"libasan", "AddressSanitizer's malloc"},
 };

@@ -5,13 +5,14 @@
 TARGET_C_SRCS   := $(sort $(wildcard tests/targets/*.c))
 TARGET_CXX_SRCS := $(sort $(wildcard tests/targets/*.cc))
 # The same programs with other allocators and linkage: NAME_HOW.
-ALLOCATOR_BINS  := $(addprefix $(OUTPUT)/tests/targets/,alloc_family_static alloc_family_static_pie \
-		   alloc_family_stripped alloc_family_musl alloc_family_musl_static \
-		   alloc_family_jemalloc alloc_family_tcmalloc alloc_family_mimalloc \
-		   alloc_family_jemalloc_inside alloc_family_tcmalloc_inside alloc_family_own \
-		   alloc_family_own_static alloc_cxx_static alloc_cxx_jemalloc alloc_cxx_tcmalloc \
-		   alloc_cxx_mimalloc alloc_cxx_tcmalloc_static alloc_cxx_own alloc_pool_unwinding \
-		   alloc_pool_prefixed plugin.so)
+in_targets      = $(addprefix $(OUTPUT)/tests/targets/,$(1))
+FAMILY_BINS     := $(call in_targets,$(addprefix alloc_family_,static static_pie stripped musl \
+		   musl_static jemalloc tcmalloc mimalloc jemalloc_inside tcmalloc_inside own \
+		   own_static))
+CXX_BINS        := $(call in_targets,$(addprefix alloc_cxx_,static jemalloc tcmalloc mimalloc \
+		   tcmalloc_static own))
+POOL_BINS       := $(call in_targets,alloc_pool_unwinding alloc_pool_prefixed)
+ALLOCATOR_BINS  := $(FAMILY_BINS) $(CXX_BINS) $(POOL_BINS) $(call in_targets,plugin.so)
 
 TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
 		   $(OUTPUT)/tests/targets/leaky_static $(ALLOCATOR_BINS)
@@ -41,17 +42,17 @@ $(OUTPUT)/tests/targets/leaky_static: tests/targets/leaky.c
 
 OWN_MALLOC := tests/targets/parts/own_malloc.c
 
-$(OUTPUT)/tests/targets/alloc_family_%: tests/targets/alloc_family.c
+$(FAMILY_BINS): tests/targets/alloc_family.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(or $(COMPILER),$(CC)) $(TARGET_CFLAGS) -fno-builtin -MMD -MP $(filter %.c,$^) -o $@ $(HOW)
 
-$(OUTPUT)/tests/targets/alloc_cxx_%: tests/targets/alloc_cxx.cc
+$(CXX_BINS): tests/targets/alloc_cxx.cc
 	@mkdir -p $(@D)
 	$(call msg,CXX,$@)
 	$(Q)$(CXX) $(TARGET_CXXFLAGS) -MMD -MP $(filter %.cc,$^) -o $@ $(HOW)
 
-$(OUTPUT)/tests/targets/alloc_pool_%: tests/targets/alloc_pool.c
+$(POOL_BINS): tests/targets/alloc_pool.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@ $(HOW)

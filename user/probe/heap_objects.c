@@ -107,6 +107,18 @@ static int add_symbol(struct heap_object *object, const struct elf_symbol *symbo
 	return 0;
 }
 
+/* The names people know come first: of several for one function the first one is shown. */
+static int compare_definitions(const void *left, const void *right)
+{
+	const struct heap_definition *a = left, *b = right;
+
+	if (a->match.group != b->match.group)
+		return a->match.group < b->match.group ? -1 : 1;
+	if (a->match.function != b->match.function)
+		return a->match.function < b->match.function ? -1 : 1;
+	return a->vaddr < b->vaddr ? -1 : a->vaddr > b->vaddr;
+}
+
 static int load_object(struct heap_object *object)
 {
 	struct elf_symbols *symbols;
@@ -115,9 +127,13 @@ static int load_object(struct heap_object *object)
 
 	if (ret)
 		return ret == -ENOMEM ? ret : 0; /* too many to be true: none */
+	object->has_symbols = elf_symbols__count(symbols) > 0;
 	for (size_t i = 0; !ret && (symbol = elf_symbols__at(symbols, i)); i++)
 		ret = add_symbol(object, symbol);
 	elf_symbols__free(symbols);
+	if (object->definitions.len)
+		qsort(object->definitions.data, object->definitions.len,
+		      sizeof(*object->definitions.data), compare_definitions);
 	return ret;
 }
 
@@ -377,9 +393,8 @@ void heap_objects__label(const heap_object_list *objects, struct strbuf *label)
 		}
 		if (prefixed)
 			add_part(label, prefixed);
-		else if (serves_group(object, ALLOCATOR_EXTENDED))
-			add_part(label, "jemalloc (mallocx)");
-		if (serves_group(object, ALLOCATOR_CXX)) {
+		/* Of a library that lost malloc to another nobody may ever call the rest. */
+		if (object->is_executable && serves_group(object, ALLOCATOR_CXX)) {
 			add_part(label, "operator new of ");
 			strbuf_puts(label, base_name(object->path));
 		}

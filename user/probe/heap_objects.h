@@ -33,6 +33,7 @@ struct heap_object {
 	bool is_executable;
 	bool is_dynamic_linker; /* it serves itself alone */
 	bool unwinds;		/* exceptions are thrown with its help */
+	bool has_symbols;
 	enum heap_maker maker;
 	VEC(struct heap_definition) definitions;
 };

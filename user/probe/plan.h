@@ -81,6 +81,8 @@ struct plan_options {
 struct plan_allocator {
 	uint64_t exe_dev, exe_inode;
 	bool found;
+	bool has_rules;	     /* functions of the user's are among them */
+	const char *why;     /* constant phrase: why nothing was found, or NULL */
 	VEC(size_t) objects; /* whose PLAN_ALLOC probes belong to it */
 	char label[128];     /* "glibc malloc", "glibc malloc + jemalloc (_rjem_)" */
 };

@@ -77,7 +77,7 @@ static int add_rule(struct heap_planner *p, struct plan_alloc_rule *noted, bool 
 	if (!matched || ret)
 		return ret;
 	noted->found = true;
-	allocator->found = true;
+	allocator->found = allocator->has_rules = true;
 	return plan_allocator__add_object(allocator, p->object);
 }
 

@@ -348,6 +348,34 @@ static int add_serving(struct plan *plan, const heap_object_list *objects,
 	return ret;
 }
 
+/* Why no malloc was found. */
+static const char *explain_absence(const heap_object_list *objects)
+{
+	const struct heap_object *object;
+
+	vec_for_each (objects, object) {
+		if (!object->is_executable)
+			continue;
+		if (elf_image__has_interp(object->image->image))
+			break;
+		return object->has_symbols ? "it is statically linked, and no symbol of it is "
+					     "called malloc"
+					   : "it is statically linked and stripped, so its malloc "
+					     "has no name";
+	}
+	return "neither it nor its libraries have a function called malloc";
+}
+
+static void describe(struct plan_allocator *allocator, const heap_object_list *objects,
+		     struct strbuf *label)
+{
+	heap_objects__label(objects, label);
+	if (allocator->has_rules)
+		strbuf_puts(label, label->len ? " + --alloc" : "--alloc");
+	snprintf(allocator->label, sizeof(allocator->label), "%s", strbuf_str(label));
+	allocator->why = allocator->found ? NULL : explain_absence(objects);
+}
+
 static struct plan_allocator *allocator_of(struct plan *plan, const struct process *process)
 {
 	struct plan_allocator *allocator;
@@ -380,8 +408,7 @@ int plan_heap__add(struct plan *plan, const struct process *process, const struc
 	if (!ret && options->alloc_rules)
 		ret = plan_alloc_rules__add(plan, &objects, options->alloc_rules, allocator);
 	if (!ret) {
-		heap_objects__label(&objects, &label);
-		snprintf(allocator->label, sizeof(allocator->label), "%s", strbuf_str(&label));
+		describe(allocator, &objects, &label);
 		ret = strbuf_error(&label);
 	}
 	strbuf_free(&label);

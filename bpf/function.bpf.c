@@ -9,7 +9,7 @@
  */
 #include "span_stack.bpf.h"
 
-#define POPPED	    8 /* bytes that `ret` took off the stack */
+#define POPPED 8 /* bytes that `ret` took off the stack */
 
 static __always_inline int is_left(const struct open_span *top, __u32 pair, __u64 sp)
 {

@@ -45,6 +45,7 @@ struct options {
 	enum color_mode color;
 	pair_rule_list rules;
 	size_t ring_bytes, live_max, top;
+	uint32_t stack_depth;
 	uint64_t older_ns, min_size, min_ns;
 };
 

@@ -150,6 +150,8 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
+		if (!ret && image->is_new)
+			ret = plan_loader__add(plan, image);
 		elf_image__free(image->image);
 	}
 	vec_free(&images);
@@ -191,6 +193,20 @@ struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_
 	probe->object = object;
 	probe->symbol = strdup(symbol);
 	return probe->symbol ? probe : NULL;
+}
+
+void plan_probe__set_site(struct plan_probe *probe, const struct placement *at)
+{
+	probe->site_offset = probe->offset + at->site_offset;
+	probe->emulated = at->emulated;
+	probe->why = at->why;
+	snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
+}
+
+void plan__refuse_from(struct plan *plan, size_t first, const char *reason)
+{
+	for (size_t i = first; i < plan->probes.len; i++)
+		plan->probes.data[i].refused = reason;
 }
 
 size_t plan__count(const struct plan *plan, enum plan_kind kind)

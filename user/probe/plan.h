@@ -15,7 +15,9 @@
 #include "base/error.h"
 #include "base/vec.h"
 #include "elf/image.h"
+#include "probe/function_rules.h"
 #include "probe/pairs.h"
+#include "probe/place.h"
 #include "target/maps.h"
 #include "target/process.h"
 
@@ -24,6 +26,7 @@ enum plan_kind {
 	PLAN_SPAN,     /* start or end of a span; cookie = index into `sites` */
 	PLAN_MARK,     /* checkpoint or event of our own header; cookie likewise */
 	PLAN_FUNCTION, /* entry of a function that is a span, or one of its exits; likewise */
+	PLAN_LOADER,   /* where a dynamic linker has loaded or dropped a library */
 	PLAN_USDT,     /* a probe that belongs to no pair: listed, never attached */
 };
 
@@ -68,7 +71,8 @@ struct plan_pair {
 
 struct plan_options {
 	bool heap, spans;
-	const pair_rule_list *rules; /* NULL or empty: every pair */
+	const pair_rule_list *rules;	     /* NULL or empty: every pair */
+	const function_rule_list *functions; /* NULL or empty: none */
 };
 
 #define PLAN_OWN_PAIR 0 /* index of the pair of our own macros */
@@ -108,6 +112,8 @@ bool plan_object__is_behind(const struct plan_object *object, const struct mappi
 /* The object behind a mapping; NULL if it is not part of the plan. */
 const struct plan_object *plan__object_of(const struct plan *plan, const struct mapping *m);
 
+/* Refuses the probes from index `first` on, for a constant reason. */
+void plan__refuse_from(struct plan *plan, size_t first, const char *reason);
 /* How many probes of a kind will be attached (not refused). */
 size_t plan__count(const struct plan *plan, enum plan_kind kind);
 /* Span names that the plan can produce, for "did you mean". Own macros are not among them. */
@@ -126,8 +132,11 @@ struct plan_image {
 /* A new probe in the plan, its symbol copied; NULL when out of memory. */
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
 				   const char *symbol);
+/* Puts the probe, whose `offset` is the function's entry, where `at` says. */
+void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_heap__add(struct plan *plan, const struct process *process,
 		   const struct plan_image *images, size_t n);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
+int plan_loader__add(struct plan *plan, const struct plan_image *image);
 
 #endif

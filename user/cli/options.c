@@ -18,6 +18,7 @@ enum option_id {
 	OPT_INTERVAL = 'i',
 	OPT_OUTPUT = 'o',
 	OPT_PAIR = 'u',
+	OPT_FUNCTION = 'f',
 	OPT_VERBOSE = 'v',
 	OPT_QUIET = 'q',
 	OPT_HELP = 'h',
@@ -53,6 +54,8 @@ static const struct option_row {
 	 "how often memory (bare) or the top list (leaks) is shown"},
 	{OPT_PAIR, "pair", "PROVIDER:START..END|END2", OPTIONS_SPANS | OPTIONS_LIST,
 	 "only these USDT pairs; PROVIDER:GLOB chooses among those found"},
+	{OPT_FUNCTION, "function", "LIB:GLOB", OPTIONS_SPANS | OPTIONS_LIST,
+	 "functions as spans; GLOB alone: of the executable"},
 	{OPT_MIN, "min", "TIME", OPTIONS_SPANS,
 	 "write only spans of at least TIME (10ms); all are counted"},
 	{OPT_OUTPUT, "output", "FILE", OPTIONS_RUN | OPTIONS_LIST,
@@ -93,6 +96,7 @@ void options__free(struct options *o)
 {
 	vec_free(&o->pids);
 	pair_rules__free(&o->rules);
+	function_rules__free(&o->functions);
 }
 
 /* A number with a unit from a list; the whole text must be used up. */
@@ -236,6 +240,8 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 	case OPT_OUTPUT:
 		o->output = value;
 		return *value ? 0 : bad_value(row, value, "a file name", err);
+	case OPT_FUNCTION:
+		return function_rule__parse(value, &o->functions, err);
 	case OPT_PAIR:
 		return pair_rule__parse(value, &o->rules, err);
 	case OPT_MODE:

@@ -150,6 +150,8 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
+		if (!ret && options->functions && options->functions->len && image->is_new)
+			ret = plan_functions__add(plan, image, options->functions);
 		if (!ret && image->is_new)
 			ret = plan_loader__add(plan, image);
 		elf_image__free(image->image);
@@ -180,6 +182,7 @@ void plan__free(struct plan *plan)
 	vec_free(&plan->pairs);
 	vec_free(&plan->sites);
 	vec_free(&plan->allocators);
+	vec_free(&plan->searches);
 }
 
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
@@ -221,7 +224,12 @@ size_t plan__count(const struct plan *plan, enum plan_kind kind)
 
 size_t plan__span_pairs(const struct plan *plan)
 {
-	return plan->pairs.len ? plan->pairs.len - 1 : 0;
+	const struct plan_pair *pair;
+	size_t n = 0;
+
+	vec_for_each (&plan->pairs, pair)
+		n += pair->name && !pair->is_function;
+	return n;
 }
 
 bool plan__has_own_macros(const struct plan *plan)

@@ -52,12 +52,21 @@ typedef VEC(struct span_pair) pair_table;
 
 /* ---- who and what ---- */
 
+/* Who names functions and no pairs gets the functions alone. */
+static bool traces_pairs(const struct session *s)
+{
+	bool only_functions = s->options.functions && s->options.functions->len &&
+			      !(s->options.rules && s->options.rules->len);
+
+	return s->options.spans && !only_functions;
+}
+
 static int plan_maps(struct session *s, const struct process *p, const struct maps *maps,
 		     struct error *err)
 {
 	struct plan_options options = {
 		.heap = s->options.heap,
-		.spans = s->options.spans,
+		.spans = traces_pairs(s),
 		.rules = s->options.rules,
 		.functions = s->options.functions,
 	};
@@ -190,7 +199,7 @@ static int load_kernel(struct session *s, struct error *err)
 	pair_table pairs = {0};
 	struct kernel_options options = {
 		.heap = s->options.heap,
-		.spans = s->options.spans,
+		.spans = traces_pairs(s),
 		.functions = s->options.functions && s->options.functions->len,
 		.support = s->support,
 		.follow_children = s->roster.follow,

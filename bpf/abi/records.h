@@ -27,6 +27,7 @@ enum span_status {
 
 #define SPAN_FLAG_UNSCOPED 0x01 /* matched by thread and pair; no parent, no children */
 #define SPAN_FLAG_SENT	   0x04 /* ended, a placeholder below others (kernel side only) */
+#define SPAN_FLAG_BARE	   0x08 /* of a function: name and duration, nothing else was looked at */
 #define SPAN_FLAG_NAMED	   0x02 /* matched by thread and the name given by the program */
 
 /* One finished span, sent at its end. Children of a thread come before their parent. */

@@ -104,6 +104,9 @@ static int equip(struct family *f, struct member *member, const struct process *
 		ret = -ESRCH;
 	if (!ret)
 		ret = attachment__add_process(f->attachment, process, &maps, err);
+	/* As long as it lives, its number was its own while the links were made by it. */
+	if (!ret && !process__is_alive(process))
+		ret = -ESRCH;
 	if (!ret)
 		ret = kernel__set_ready(f->kernel, process->pid);
 	if (!ret)

@@ -317,7 +317,7 @@ static int search_units(struct unit_search *s, const char *dir, unsigned int dep
 static int no_unit(const struct unit_search *s, bool any_hierarchy, struct error *err)
 {
 	const char *meant = suggest(s->unit, s->names.dirs.data, s->names.dirs.len);
-	char stem[256];
+	char other[256];
 
 	if (!any_hierarchy)
 		return error_set(
@@ -325,10 +325,15 @@ static int no_unit(const struct unit_search *s, bool any_hierarchy, struct error
 			"no unit '%s': systemd's control groups are not mounted here. Name "
 			"the processes with -p or -n.",
 			s->unit);
-	/* Typed without its suffix it may be close to nothing but the stem. */
+	/* With a suffix, or without one, it may be close to something. */
+	if (!meant && s->complete) {
+		snprintf(other, sizeof(other), "%.*s", (int)(strrchr(s->unit, '.') - s->unit),
+			 s->unit);
+		meant = suggest(other, s->names.dirs.data, s->names.dirs.len);
+	}
 	for (size_t i = 0; !meant && !s->complete && i < SUFFIXES; i++) {
-		snprintf(stem, sizeof(stem), "%s%s", s->unit, suffixes[i]);
-		meant = suggest(stem, s->names.dirs.data, s->names.dirs.len);
+		snprintf(other, sizeof(other), "%s%s", s->unit, suffixes[i]);
+		meant = suggest(other, s->names.dirs.data, s->names.dirs.len);
 	}
 	if (meant)
 		return error_set(err, EXIT_NO_TARGET, -ENOENT,

@@ -200,7 +200,9 @@ static int wait_for_exec(const struct start *s, struct launch *l, struct error *
 /* From the exec to the point where everything is mapped. */
 static int load(const struct start *s, struct launch *l, struct error *err)
 {
-	struct loader_options options = {LOADER_WAIT_NS, s->options->no_breakpoints};
+	uint64_t timeout_ns = s->options->timeout_ms * 1000000ULL;
+	struct loader_options options = {timeout_ns ? timeout_ns : LOADER_WAIT_NS,
+					 s->options->no_breakpoints};
 	struct process image;
 	int ret = process__open(l->pid, &image, err);
 

@@ -19,7 +19,9 @@
 struct launch_options {
 	char *const *argv; /* NULL at the end; argv[0] is looked for in PATH */
 	const char *user;  /* name or number; NULL = who called us, under sudo the user behind it */
-	bool no_breakpoints; /* see target/loader_watch.h; for tests */
+	/* For tests: */
+	bool no_breakpoints;	 /* see target/loader_watch.h */
+	unsigned int timeout_ms; /* of loading; 0 = half a minute */
 };
 
 struct launch {

@@ -96,7 +96,8 @@ int command_probes(const struct options *options, struct error *err)
 	struct process process = {.pidfd = -1};
 	struct plan plan = {0};
 	pid_list pids = {0};
-	int ret = tracing__find_pids(options, &pids, err);
+	size_t named;
+	int ret = tracing__find_pids(options, &pids, &named, err);
 
 	if (!ret)
 		ret = process__open(pids.data[0], &process, err);

@@ -14,6 +14,7 @@
 enum option_id {
 	OPT_PID = 'p',
 	OPT_NAME = 'n',
+	OPT_UNIT = 'U',
 	OPT_DURATION = 'd',
 	OPT_INTERVAL = 'i',
 	OPT_OUTPUT = 'o',
@@ -36,6 +37,8 @@ enum option_id {
 	OPT_MIN,
 	OPT_NO_LOG,
 	OPT_COLOR,
+	OPT_CGROUP,
+	OPT_USER,
 };
 
 static const struct option_row {
@@ -48,6 +51,12 @@ static const struct option_row {
 	{OPT_PID, "pid", "PID", OPTIONS_TARGET, "the process to look at; may be repeated"},
 	{OPT_NAME, "name", "NAME", OPTIONS_TARGET,
 	 "all processes whose name or executable is NAME"},
+	{OPT_UNIT, "unit", "UNIT", OPTIONS_TARGET,
+	 "all processes of a systemd unit and their children"},
+	{OPT_CGROUP, "cgroup", "PATH", OPTIONS_TARGET,
+	 "all processes in a control group and below it, and their children"},
+	{OPT_USER, "user", "USER", OPTIONS_LAUNCH,
+	 "start COMMAND as USER (default: who started perftrace, also under sudo)"},
 	{OPT_DURATION, "duration", "TIME", OPTIONS_RUN,
 	 "stop after TIME (5, 500ms, 2m); else Ctrl-C or the target's exit"},
 	{OPT_INTERVAL, "interval", "TIME", OPTIONS_TIMER,
@@ -227,6 +236,15 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 	case OPT_NAME:
 		o->name = value;
 		return *value ? 0 : bad_value(row, value, "a process name", err);
+	case OPT_UNIT:
+		o->unit = value;
+		return *value && !strchr(value, '/') ? 0 : bad_value(row, value, "a unit", err);
+	case OPT_CGROUP:
+		o->cgroup = value;
+		return *value ? 0 : bad_value(row, value, "a control group", err);
+	case OPT_USER:
+		o->user = value;
+		return *value ? 0 : bad_value(row, value, "a user", err);
 	case OPT_DURATION:
 		o->duration_set = true;
 		return set_duration(row, value, &o->duration_ns, err);
@@ -300,9 +318,12 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 }
 
 /* getopt's tables, made from ours. */
-static void build_getopt(struct option long_options[ROWS + 1], char *short_options)
+static void build_getopt(struct option long_options[ROWS + 1], char *short_options,
+			 enum argument_kind takes)
 {
-	*short_options++ = ':'; /* tell a missing value from an unknown option */
+	if (takes == ARGUMENT_COMMAND)
+		*short_options++ = '+'; /* the first word that is no option ends them */
+	*short_options++ = ':';		/* tell a missing value from an unknown option */
 	for (size_t i = 0; i < ROWS; i++) {
 		long_options[i] = (struct option){table[i].name,
 						  table[i].value ? required_argument : no_argument,
@@ -348,13 +369,13 @@ static int refuse(int c, char **argv, const char *command, struct error *err)
 }
 
 int options__parse(struct options *o, int argc, char **argv, unsigned int groups,
-		   bool takes_argument, const char *command, struct error *err)
+		   enum argument_kind takes, const char *command, struct error *err)
 {
 	struct option long_options[ROWS + 1];
-	char short_options[ROWS * 2 + 2];
+	char short_options[ROWS * 2 + 3];
 	int c;
 
-	build_getopt(long_options, short_options);
+	build_getopt(long_options, short_options, takes);
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
@@ -374,7 +395,11 @@ int options__parse(struct options *o, int argc, char **argv, unsigned int groups
 		if (ret)
 			return ret;
 	}
-	if (optind < argc && takes_argument)
+	if (takes == ARGUMENT_COMMAND) {
+		o->command = optind < argc ? argv + optind : NULL;
+		return 0;
+	}
+	if (optind < argc && takes == ARGUMENT_ONE)
 		o->argument = argv[optind++];
 	if (optind < argc)
 		return error_set(err, EXIT_USAGE, -EINVAL,

@@ -112,6 +112,9 @@ static int bring_up_to_date(struct family *f, struct member *member, const struc
 		ret = attachment__share(a, attachment__scope(a), err);
 	if (!ret)
 		ret = attachment__add_process(a, process, maps, err);
+	/* As long as it lives, its number was its own while the links were made by it. */
+	if (!ret && !process__is_alive(process))
+		ret = -ESRCH;
 	if (!ret)
 		ret = kernel__set_ready(f->options.kernel, process->pid);
 	if (!ret) {

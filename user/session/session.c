@@ -131,7 +131,7 @@ int session__new(const struct session_options *options, const struct session_obs
 	s->options = *options;
 	s->observer = *observer;
 	clock_offset_refresh(&s->clock, 0);
-	ret = roster__open(&s->roster, &options->pids, options->follow, err);
+	ret = roster__open(&s->roster, &options->pids, options->named_pids, options->follow, err);
 	if (!ret)
 		ret = plan_all(s, err);
 	if (ret) {

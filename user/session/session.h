@@ -27,6 +27,8 @@
 
 struct session_options {
 	pid_list pids; /* roots, at least one; read by session__new() only */
+	/* So many were named one by one; those behind were found, and may turn out untraceable. */
+	size_t named_pids;
 	bool heap, spans;
 	const pair_rule_list *rules;
 	const function_rule_list *functions; /* NULL or empty: none */

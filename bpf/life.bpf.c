@@ -113,6 +113,17 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid)
 	return 0;
 }
 
+/* A dynamic linker has loaded or dropped libraries: there may be more to probe. */
+SEC("uprobe")
+int life_loaded(struct pt_regs *ctx)
+{
+	__u32 tgid = current_tgid();
+
+	if (gate && is_target(tgid))
+		tell(LIFE_LOADED, tgid, 0, 0);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(life_exit, struct task_struct *task)
 {

@@ -71,6 +71,7 @@ struct mark_record {
 enum life_kind {
 	LIFE_FORK = 1, /* tgid is the new process, other its parent */
 	LIFE_EXEC,     /* tgid runs a new image */
+	LIFE_LOADED,   /* tgid has loaded or dropped libraries */
 	LIFE_EXIT,     /* the last thread of tgid is gone; other = its exit code as in wait(2) */
 };
 

@@ -12,7 +12,10 @@
 static int plan_one(struct plan *plan, const struct process *process, const struct options *options,
 		    struct error *err)
 {
-	struct plan_options what = {.heap = true, .spans = true, .rules = &options->rules};
+	struct plan_options what = {.heap = true,
+				    .spans = true,
+				    .rules = &options->rules,
+				    .functions = &options->functions};
 	struct maps maps = {0};
 	int ret = maps__load(process->pid, &maps);
 
@@ -45,10 +48,12 @@ static int list_rows(const struct plan *plan, const char *glob, struct probes_re
 		if (!row)
 			return -ENOMEM;
 		*row = (struct probe_row){
-			.kind = probe->kind == PLAN_ALLOC  ? "alloc"
-				: probe->kind == PLAN_SPAN ? "span"
-				: probe->kind == PLAN_MARK ? "mark"
-							   : "usdt",
+			.kind = probe->kind == PLAN_ALLOC      ? "alloc"
+				: probe->kind == PLAN_SPAN     ? "span"
+				: probe->kind == PLAN_MARK     ? "mark"
+				: probe->kind == PLAN_FUNCTION ? "function"
+				: probe->kind == PLAN_LOADER   ? "loader"
+							       : "usdt",
 			.object = object->path,
 			.symbol = probe->symbol,
 			.offset = probe->offset,

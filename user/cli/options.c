@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/heap.h"
+
 #define DURATION_MAX_S (366.0 * 24 * 3600)
 
 enum option_id {
@@ -16,6 +18,7 @@ enum option_id {
 	OPT_INTERVAL = 'i',
 	OPT_OUTPUT = 'o',
 	OPT_PAIR = 'u',
+	OPT_FUNCTION = 'f',
 	OPT_VERBOSE = 'v',
 	OPT_QUIET = 'q',
 	OPT_HELP = 'h',
@@ -26,6 +29,7 @@ enum option_id {
 	OPT_RING,
 	OPT_MODE,
 	OPT_MAX_LIVE,
+	OPT_STACK_DEPTH,
 	OPT_TOP,
 	OPT_MIN_SIZE,
 	OPT_OLDER,
@@ -50,6 +54,8 @@ static const struct option_row {
 	 "how often memory (bare) or the top list (leaks) is shown"},
 	{OPT_PAIR, "pair", "PROVIDER:START..END|END2", OPTIONS_SPANS | OPTIONS_LIST,
 	 "only these USDT pairs; PROVIDER:GLOB chooses among those found"},
+	{OPT_FUNCTION, "function", "LIB:GLOB", OPTIONS_SPANS | OPTIONS_LIST,
+	 "functions as spans; GLOB alone: of the executable"},
 	{OPT_MIN, "min", "TIME", OPTIONS_SPANS,
 	 "write only spans of at least TIME (10ms); all are counted"},
 	{OPT_OUTPUT, "output", "FILE", OPTIONS_RUN | OPTIONS_LIST,
@@ -64,6 +70,8 @@ static const struct option_row {
 	{OPT_MIN_SIZE, "min-size", "SIZE", OPTIONS_HEAP,
 	 "only call sites that hold at least SIZE (64K, 1M)"},
 	{OPT_MAX_LIVE, "max-live", "N", OPTIONS_HEAP, "room for N blocks alive at once"},
+	{OPT_STACK_DEPTH, "stack-depth", "N", OPTIONS_HEAP,
+	 "frames kept per call site, 0 to 32; 0 is cheapest"},
 	{OPT_RING, "ring", "SIZE", OPTIONS_RUN, "buffer between kernel and perftrace"},
 	{OPT_NO_LOG, "no-log", NULL, OPTIONS_LOG, "do not append to the default log as well"},
 	{OPT_STRICT, "strict", NULL, OPTIONS_RUN, "exit 6 if any event was lost"},
@@ -81,12 +89,14 @@ void options__init(struct options *o)
 	o->ring_bytes = 8 << 20;
 	o->live_max = 1 << 20;
 	o->top = 10;
+	o->stack_depth = STACK_DEPTH_MAX;
 }
 
 void options__free(struct options *o)
 {
 	vec_free(&o->pids);
 	pair_rules__free(&o->rules);
+	function_rules__free(&o->functions);
 }
 
 /* A number with a unit from a list; the whole text must be used up. */
@@ -230,6 +240,8 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 	case OPT_OUTPUT:
 		o->output = value;
 		return *value ? 0 : bad_value(row, value, "a file name", err);
+	case OPT_FUNCTION:
+		return function_rule__parse(value, &o->functions, err);
 	case OPT_PAIR:
 		return pair_rule__parse(value, &o->rules, err);
 	case OPT_MODE:
@@ -249,6 +261,11 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 		if (!parse_count(value, 100000000, &n) || !n)
 			return bad_value(row, value, "a number of blocks (try 4000000)", err);
 		o->live_max = n;
+		return 0;
+	case OPT_STACK_DEPTH:
+		if (!parse_count(value, STACK_DEPTH_MAX, &n))
+			return bad_value(row, value, "a number of frames up to 32", err);
+		o->stack_depth = n;
 		return 0;
 	case OPT_RING:
 		return set_ring(o, row, value, err);

@@ -44,7 +44,9 @@ struct options {
 	enum follow_mode follow;
 	enum color_mode color;
 	pair_rule_list rules;
+	function_rule_list functions;
 	size_t ring_bytes, live_max, top;
+	uint32_t stack_depth;
 	uint64_t older_ns, min_size, min_ns;
 };
 

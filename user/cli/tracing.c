@@ -15,6 +15,7 @@
 
 #include "base/notice.h"
 #include "base/strbuf.h"
+#include "cli/function_offer.h"
 #include "cli/signals.h"
 #include "output/format.h"
 
@@ -136,6 +137,9 @@ static void announce(struct tracing *t)
 		strbuf_printf(&what, ", %zu span pair%s", pairs, pairs == 1 ? "" : "s");
 	if (plan__has_own_macros(plan))
 		strbuf_puts(&what, ", perftrace.h spans");
+	if (plan->functions)
+		strbuf_printf(&what, ", %zu function%s", plan->functions,
+			      plan->functions == 1 ? "" : "s");
 	if (allocator)
 		strbuf_printf(&what, ", %s", allocator);
 	if (session__follows(s))
@@ -178,6 +182,8 @@ static int check_offer(struct tracing *t, const struct tracing_wants *wants, str
 		notice(NOTICE_WARNING, "heap n/a: %s %s", sentence, root->exe);
 		tracing__note(t, "heap: n/a, %s %s", sentence, root->exe);
 	}
+	if (wants->spans && t->options->functions.len)
+		return function_offer__check(plan, &t->options->functions, root, err);
 	if (wants->spans && !plan->sites.len) {
 		if (wants->needs_spans && t->options->rules.len)
 			return error_set(
@@ -230,9 +236,11 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 		.heap = wants->heap,
 		.spans = wants->spans,
 		.rules = &options->rules,
+		.functions = &options->functions,
 		.follow = options->follow,
 		.ring_bytes = options->ring_bytes,
 		.live_max = options->live_max,
+		.stack_depth = options->stack_depth,
 		.duration_ns = options->duration_ns,
 		.interval_ns = options->interval_ns,
 		.age_ns = options->older_ns,

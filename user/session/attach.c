@@ -9,16 +9,23 @@
 #include "probe/link.h"
 #include "session/closer.h"
 
+/* Which parts of an object's probes are linked. */
+struct parts {
+	bool heap, others, loader;
+};
+
 struct process_links {
 	pid_t pid;
 	link_list fds;
+	VEC(struct parts) objects; /* by index of the plan's objects, as far as any is linked */
 };
 
 struct attachment {
 	struct plan *plan;
 	const struct kernel *kernel;
-	bool executables_shared; /* executables are linked for all their processes */
+	enum attach_scope scope;
 	link_list shared;
+	VEC(struct parts) shared_objects; /* linked for every process; index as above */
 	VEC(struct process_links) processes;
 	struct closer *closer;
 };
@@ -44,17 +51,38 @@ struct batch {
 	VEC(struct plan_probe *) probes;
 };
 
-static int collect_batch(struct plan *plan, size_t object, bool heap, struct batch *batch)
+static void batch__free(struct batch *batch)
+{
+	vec_free(&batch->sites);
+	vec_free(&batch->probes);
+}
+
+/* Which program sits on a probe's site. */
+static enum kernel_program program_of(const struct plan_probe *probe)
+{
+	switch (probe->kind) {
+	case PLAN_ALLOC:
+		return KERNEL_HEAP_ENTRY;
+	case PLAN_LOADER:
+		return KERNEL_LOADER;
+	case PLAN_FUNCTION:
+		return probe->hook == HOOK_CALL ? KERNEL_FUNCTION_CALL : KERNEL_FUNCTION_SITE;
+	default:
+		return KERNEL_SPAN;
+	}
+}
+
+static int collect_batch(struct plan *plan, size_t object, enum kernel_program program,
+			 struct batch *batch)
 {
 	struct plan_probe *probe;
 
 	vec_for_each (&plan->probes, probe) {
-		bool is_heap = probe->kind == PLAN_ALLOC;
 		struct plan_probe **slot;
 		struct link_site *site;
 
 		if (probe->object != object || probe->refused || probe->kind == PLAN_USDT ||
-		    is_heap != heap)
+		    program_of(probe) != program)
 			continue;
 		site = vec_push(&batch->sites);
 		slot = vec_push(&batch->probes);
@@ -68,32 +96,91 @@ static int collect_batch(struct plan *plan, size_t object, bool heap, struct bat
 	return 0;
 }
 
-/* Links the heap or the span probes of one object; `pid` 0 = every process. */
-static int link_object(struct attachment *a, size_t object, bool heap, pid_t pid, link_list *fds)
+static int link_batch(struct attachment *a, size_t object, enum kernel_program program,
+		      bool at_return, pid_t pid, struct batch *batch, link_list *fds)
+{
+	struct link_request request = {
+		.at_return = at_return,
+		.object_fd = a->plan->objects.data[object].fd,
+		.pid = pid,
+		.sites = batch->sites.data,
+		.n_sites = batch->sites.len,
+	};
+	int ret;
+
+	request.prog_fd = kernel__program(a->kernel, program, &request.method);
+	if (request.prog_fd < 0)
+		return request.prog_fd;
+	ret = link_sites(&request, fds);
+	for (size_t i = 0; !ret && i < batch->sites.len; i++) {
+		if (batch->sites.data[i].refused)
+			batch->probes.data[i]->refused = "the kernel cannot probe this instruction";
+	}
+	return ret;
+}
+
+/* Where there are no sessions the returns are links of their own. */
+static int link_returns(struct attachment *a, size_t object, enum kernel_program program, pid_t pid,
+			struct batch *batch, link_list *fds)
+{
+	struct batch calls = {0};
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < batch->sites.len; i++) {
+		struct plan_probe **probe;
+		struct link_site *site;
+
+		if (batch->probes.data[i]->hook != HOOK_CALL || batch->probes.data[i]->refused)
+			continue;
+		site = vec_push(&calls.sites);
+		probe = vec_push(&calls.probes);
+		if (!site || !probe) {
+			ret = -ENOMEM;
+			break;
+		}
+		*site = batch->sites.data[i];
+		site->ref_ctr_offset = 0;
+		*probe = batch->probes.data[i];
+	}
+	if (!ret && calls.sites.len)
+		ret = link_batch(a, object, program, true, pid, &calls, fds);
+	batch__free(&calls);
+	return ret;
+}
+
+static int link_kind(struct attachment *a, size_t object, enum kernel_program at_site,
+		     enum kernel_program at_return, pid_t pid, link_list *fds)
 {
 	struct batch batch = {0};
-	int ret = collect_batch(a->plan, object, heap, &batch);
+	enum link_method method;
+	int ret = collect_batch(a->plan, object, at_site, &batch);
 
-	if (!ret && batch.sites.len) {
-		struct link_request request = {
-			.method = heap ? LINK_SESSION : LINK_MULTI,
-			.prog_fd =
-				heap ? kernel__heap_prog(a->kernel) : kernel__span_prog(a->kernel),
-			.object_fd = a->plan->objects.data[object].fd,
-			.pid = pid,
-			.sites = batch.sites.data,
-			.n_sites = batch.sites.len,
-		};
+	/* Without sessions the entry of a call is one site among others. */
+	if (at_site == KERNEL_FUNCTION_CALL && kernel__program(a->kernel, at_site, &method) < 0)
+		at_site = KERNEL_FUNCTION_SITE;
+	if (!ret && batch.sites.len)
+		ret = link_batch(a, object, at_site, false, pid, &batch, fds);
+	if (!ret && at_return != KERNEL_PROGRAMS &&
+	    kernel__program(a->kernel, at_return, &method) >= 0)
+		ret = link_returns(a, object, at_return, pid, &batch, fds);
+	batch__free(&batch);
+	return ret;
+}
 
-		ret = link_sites(&request, fds);
-		for (size_t i = 0; !ret && i < batch.sites.len; i++) {
-			if (batch.sites.data[i].refused)
-				batch.probes.data[i]->refused =
-					"the kernel cannot probe this instruction";
-		}
-	}
-	vec_free(&batch.sites);
-	vec_free(&batch.probes);
+static int link_heap(struct attachment *a, size_t object, pid_t pid, link_list *fds)
+{
+	return link_kind(a, object, KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, pid, fds);
+}
+
+/* All but the heap's and the loader's. */
+static int link_others(struct attachment *a, size_t object, pid_t pid, link_list *fds)
+{
+	int ret = link_kind(a, object, KERNEL_SPAN, KERNEL_PROGRAMS, pid, fds);
+
+	if (!ret)
+		ret = link_kind(a, object, KERNEL_FUNCTION_SITE, KERNEL_PROGRAMS, pid, fds);
+	if (!ret)
+		ret = link_kind(a, object, KERNEL_FUNCTION_CALL, KERNEL_FUNCTION_RETURN, pid, fds);
 	return ret;
 }
 
@@ -105,38 +192,76 @@ static int explain(int ret, const struct plan_object *object, pid_t pid, struct 
 	if (ret == -EINVAL || ret == -EOPNOTSUPP)
 		return error_set(
 			err, EXIT_UNSUPPORTED, ret,
-			"cannot attach to %s: this kernel has no uprobe sessions. perftrace "
-			"needs Linux 6.13 or newer.",
-			object->path);
+			"cannot attach to %s: the kernel refuses every probe site in it. perftrace "
+			"probes -p %d lists them.",
+			object->path, pid);
 	return error_set(err, EXIT_FAILED, ret, "cannot attach to %s: %s", object->path,
 			 strerror(-ret));
 }
 
-int attachment__add_executables(struct attachment *a, struct error *err)
-{
-	for (size_t o = 0; o < a->plan->objects.len; o++) {
-		int ret = 0;
+/* The entry of an object in a list that grows with the plan; NULL when out of memory. */
+#define parts_of(list, object)                                         \
+	({                                                             \
+		while ((list)->len <= (object) && vec_push(list))      \
+			;                                              \
+		(list)->len > (object) ? &(list)->data[object] : NULL; \
+	})
 
-		if (!a->plan->objects.data[o].is_executable)
-			continue;
-		for (int heap = 0; heap <= 1 && !ret; heap++)
-			ret = link_object(a, o, heap, 0, &a->shared);
+static bool is_shared(const struct attachment *a, size_t object)
+{
+	return a->scope == SHARE_EVERYTHING ||
+	       (a->scope == SHARE_EXECUTABLES && a->plan->objects.data[object].is_executable);
+}
+
+/* Is the object the heap of any program? Of two mallocs mapped only one serves. */
+static bool serves_anybody(const struct attachment *a, size_t object)
+{
+	const struct plan_allocator *allocator;
+
+	vec_for_each (&a->plan->allocators, allocator) {
+		if (allocator->found && allocator->object == object)
+			return true;
+	}
+	return false;
+}
+
+static int share_object(struct attachment *a, size_t object)
+{
+	struct parts *done = parts_of(&a->shared_objects, object);
+	int ret = 0;
+
+	if (!done)
+		return -ENOMEM;
+	if (!done->heap && serves_anybody(a, object)) {
+		ret = link_heap(a, object, 0, &a->shared);
+		done->heap = !ret;
+	}
+	if (!ret && !done->others) {
+		ret = link_others(a, object, 0, &a->shared);
+		done->others = !ret;
+	}
+	if (!ret && !done->loader) {
+		ret = link_kind(a, object, KERNEL_LOADER, KERNEL_PROGRAMS, 0, &a->shared);
+		done->loader = !ret;
+	}
+	return ret;
+}
+
+int attachment__share(struct attachment *a, enum attach_scope scope, struct error *err)
+{
+	a->scope = scope;
+	for (size_t o = 0; o < a->plan->objects.len; o++) {
+		int ret = is_shared(a, o) ? share_object(a, o) : 0;
+
 		if (ret)
 			return explain(ret, &a->plan->objects.data[o], 0, err);
 	}
-	a->executables_shared = true;
 	return 0;
 }
 
-bool attachment__executables_shared(const struct attachment *a)
+enum attach_scope attachment__scope(const struct attachment *a)
 {
-	return a->executables_shared;
-}
-
-/* Is the object linked already, for every process that maps it? */
-static bool is_linked_for_all(const struct attachment *a, size_t object)
-{
-	return a->executables_shared && a->plan->objects.data[object].is_executable;
+	return a->scope;
 }
 
 static bool is_mapped(const struct plan_object *object, const struct maps *maps)
@@ -150,28 +275,67 @@ static bool is_mapped(const struct plan_object *object, const struct maps *maps)
 	return false;
 }
 
+static struct process_links *links_of(struct attachment *a, pid_t pid)
+{
+	struct process_links *links;
+
+	vec_for_each (&a->processes, links) {
+		if (links->pid == pid)
+			return links;
+	}
+	links = vec_push(&a->processes);
+	if (links)
+		links->pid = pid;
+	return links;
+}
+
 int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err)
 {
 	const struct plan_allocator *allocator = plan__allocator(a->plan, process);
-	struct process_links *links = vec_push(&a->processes);
-	int ret = 0;
+	struct process_links *links = links_of(a, process->pid);
+	int ret = links ? 0 : -ENOMEM;
 
-	if (!links)
-		return -ENOMEM;
-	links->pid = process->pid;
 	for (size_t o = 0; !ret && o < a->plan->objects.len; o++) {
-		if (is_linked_for_all(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
+		struct parts *done;
+
+		if (is_shared(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
 			continue;
+		done = parts_of(&links->objects, o);
+		if (!done)
+			return -ENOMEM;
 		/* Two mallocs may be mapped; only the one that serves the program is its heap. */
-		if (allocator && allocator->found && allocator->object == o)
-			ret = link_object(a, o, true, process->pid, &links->fds);
-		if (!ret)
-			ret = link_object(a, o, false, process->pid, &links->fds);
+		if (!done->heap && allocator && allocator->found && allocator->object == o) {
+			ret = link_heap(a, o, process->pid, &links->fds);
+			done->heap = !ret;
+		}
+		if (!ret && !done->others) {
+			ret = link_others(a, o, process->pid, &links->fds);
+			done->others = !ret;
+		}
 		if (ret && ret != -ESRCH)
 			explain(ret, &a->plan->objects.data[o], process->pid, err);
 	}
 	return ret;
+}
+
+void attachment__watch_loader(struct attachment *a, const struct process *process,
+			      const struct maps *maps)
+{
+	struct process_links *links = links_of(a, process->pid);
+
+	for (size_t o = 0; links && o < a->plan->objects.len; o++) {
+		struct parts *done;
+
+		if (is_shared(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
+			continue;
+		done = parts_of(&links->objects, o);
+		if (!done || done->loader)
+			continue;
+		done->loader = true;
+		/* Without it new libraries are found a little later. */
+		link_kind(a, o, KERNEL_LOADER, KERNEL_PROGRAMS, process->pid, &links->fds);
+	}
 }
 
 static bool any_per_process(const struct attachment *a, bool heap)
@@ -179,8 +343,8 @@ static bool any_per_process(const struct attachment *a, bool heap)
 	const struct plan_probe *probe;
 
 	vec_for_each (&a->plan->probes, probe) {
-		if (!probe->refused && probe->kind != PLAN_USDT &&
-		    !is_linked_for_all(a, probe->object) && (probe->kind == PLAN_ALLOC) == heap)
+		if (!probe->refused && probe->kind != PLAN_USDT && probe->kind != PLAN_LOADER &&
+		    !is_shared(a, probe->object) && (probe->kind == PLAN_ALLOC) == heap)
 			return true;
 	}
 	return false;
@@ -208,6 +372,7 @@ void attachment__remove_process(struct attachment *a, pid_t pid)
 		vec_for_each (&links.fds, fd)
 			closer__close(a->closer, *fd);
 		vec_free(&links.fds);
+		vec_free(&links.objects);
 		return;
 	}
 }
@@ -233,5 +398,6 @@ void attachment__free(struct attachment *a)
 	closer__free(a->closer);
 	vec_free(&a->processes);
 	vec_free(&a->shared);
+	vec_free(&a->shared_objects);
 	free(a);
 }

@@ -23,8 +23,11 @@
 struct kernel {
 	struct perftrace_bpf *skel;
 	struct ring_buffer *ring;
+	struct bpf_program *programs[KERNEL_PROGRAMS]; /* NULL = not loaded */
+	enum link_method methods[KERNEL_PROGRAMS];
 	struct bpf_link *life[3], *close_open, *list_open;
-	uint64_t taken; /* records handed over */
+	size_t n_sites, n_pairs; /* handed over to the tables */
+	uint64_t taken;		 /* records handed over */
 	kernel_record_fn reader;
 	void *reader_arg;
 };
@@ -47,6 +50,48 @@ static int resize(struct bpf_map *map, size_t entries)
 	return bpf_map__set_max_entries(map, entries ? entries : 1);
 }
 
+/* Which of our programs handles what, and by which rung of the ladder it is linked. */
+static void configure_probes(struct kernel *k, const struct kernel_options *o)
+{
+	struct perftrace_bpf *skel = k->skel;
+	enum link_method calls = link_support__calls(&o->support);
+	enum link_method sites = link_support__sites(&o->support);
+	bool sessions = calls == LINK_SESSION;
+	const struct {
+		enum kernel_program id;
+		struct bpf_program *program;
+		enum link_method method;
+		bool wanted;
+	} programs[] = {
+		{KERNEL_HEAP_ENTRY, sessions ? skel->progs.heap_session : skel->progs.heap_entry,
+		 calls, o->heap},
+		{KERNEL_HEAP_RETURN, skel->progs.heap_return, calls, o->heap && !sessions},
+		{KERNEL_SPAN, skel->progs.span_probe, sites, o->spans},
+		{KERNEL_FUNCTION_CALL, skel->progs.function_session, calls,
+		 o->functions && sessions},
+		{KERNEL_FUNCTION_SITE, skel->progs.function_site, sites, o->functions},
+		{KERNEL_FUNCTION_RETURN, skel->progs.function_return, sites,
+		 o->functions && !sessions},
+		{KERNEL_LOADER, skel->progs.life_loaded, sites, true},
+	};
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skel->obj)
+	{
+		if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+			bpf_program__set_autoload(program, false);
+	}
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (!programs[i].wanted)
+			continue;
+		bpf_program__set_autoload(programs[i].program, true);
+		bpf_program__set_expected_attach_type(programs[i].program,
+						      link_attach_type(programs[i].method));
+		k->programs[programs[i].id] = programs[i].program;
+		k->methods[programs[i].id] = programs[i].method;
+	}
+}
+
 static int configure(struct kernel *k, const struct kernel_options *o)
 {
 	struct perftrace_bpf *skel = k->skel;
@@ -56,14 +101,13 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 		.page_size = sysconf(_SC_PAGESIZE),
 		.follow_children = o->follow_children,
 		.wakeup_bytes = o->ring_bytes / 4,
-		.stack_depth = STACK_DEPTH_MAX,
+		.stack_depth = o->stack_depth,
+		.everybody = o->everybody,
+		.self = getpid(),
 	};
-	bpf_program__set_expected_attach_type(skel->progs.heap_probe, ATTACH_UPROBE_SESSION);
-	bpf_program__set_expected_attach_type(skel->progs.span_probe, ATTACH_UPROBE_MULTI);
-	bpf_program__set_autoload(skel->progs.heap_probe, o->heap);
-	bpf_program__set_autoload(skel->progs.span_probe, o->spans);
-	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans);
-	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans);
+	configure_probes(k, o);
+	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans || o->functions);
+	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans || o->functions);
 	ret = resize(skel->maps.ring, o->ring_bytes);
 	/* A hash map's buckets are allocated at once, so what is not used is kept small. */
 	if (!ret)
@@ -71,26 +115,40 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 	if (!ret)
 		ret = resize(skel->maps.sites, o->heap ? 1 << 16 : 1);
 	if (!ret)
-		ret = resize(skel->maps.span_sites, o->n_sites);
+		ret = resize(skel->maps.span_sites, o->n_sites + o->spare_sites);
 	if (!ret)
-		ret = resize(skel->maps.span_pairs, o->n_pairs);
+		ret = resize(skel->maps.span_pairs, o->n_pairs + o->spare_pairs);
 	return ret;
 }
 
-static int fill_tables(struct kernel *k, const struct kernel_options *o)
+static int fill_table(struct bpf_map *map, const void *rows, size_t row_size, size_t first,
+		      size_t n)
 {
-	int sites = bpf_map__fd(k->skel->maps.span_sites);
-	int pairs = bpf_map__fd(k->skel->maps.span_pairs);
-
-	for (uint32_t i = 0; i < o->n_sites; i++) {
-		if (bpf_map_update_elem(sites, &i, &o->sites[i], BPF_ANY))
-			return -errno;
-	}
-	for (uint32_t i = 0; i < o->n_pairs; i++) {
-		if (bpf_map_update_elem(pairs, &i, &o->pairs[i], BPF_ANY))
+	for (uint32_t i = first; i < n; i++) {
+		if (bpf_map_update_elem(bpf_map__fd(map), &i, (const char *)rows + i * row_size,
+					BPF_ANY))
 			return -errno;
 	}
 	return 0;
+}
+
+int kernel__extend_tables(struct kernel *k, const struct span_site *sites, size_t n_sites,
+			  const struct span_pair *pairs, size_t n_pairs)
+{
+	struct bpf_map *site_map = k->skel->maps.span_sites, *pair_map = k->skel->maps.span_pairs;
+	int ret;
+
+	if (n_sites > bpf_map__max_entries(site_map) || n_pairs > bpf_map__max_entries(pair_map))
+		return -E2BIG;
+	/* Pairs first: a site that is known has its pair. */
+	ret = fill_table(pair_map, pairs, sizeof(*pairs), k->n_pairs, n_pairs);
+	if (!ret)
+		ret = fill_table(site_map, sites, sizeof(*sites), k->n_sites, n_sites);
+	if (!ret) {
+		k->n_sites = n_sites;
+		k->n_pairs = n_pairs;
+	}
+	return ret;
 }
 
 static int explain_load(int ret, struct error *err)
@@ -107,7 +165,7 @@ static int explain_load(int ret, struct error *err)
 				 "kernel type information is missing (CONFIG_DEBUG_INFO_BTF): "
 				 "perftrace needs it");
 	return error_set(err, EXIT_UNSUPPORTED, ret,
-			 "cannot load BPF programs: %s. perftrace needs Linux 6.13 or newer; -v "
+			 "cannot load BPF programs: %s. perftrace needs Linux 6.1 or newer; -v "
 			 "shows what the kernel said.",
 			 strerror(-ret));
 }
@@ -125,7 +183,8 @@ int kernel__load(const struct kernel_options *options, struct kernel **out, stru
 	if (!ret)
 		ret = perftrace_bpf__load(k->skel);
 	if (!ret)
-		ret = fill_tables(k, options);
+		ret = kernel__extend_tables(k, options->sites, options->n_sites, options->pairs,
+					    options->n_pairs);
 	/* Loading parsed the kernel's type information: tens of MB, needed no more. */
 	malloc_trim(0);
 	if (ret) {
@@ -170,14 +229,12 @@ int kernel__attach_life(struct kernel *k, struct error *err)
 	return 0;
 }
 
-int kernel__heap_prog(const struct kernel *k)
+int kernel__program(const struct kernel *k, enum kernel_program which, enum link_method *method)
 {
-	return bpf_program__fd(k->skel->progs.heap_probe);
-}
-
-int kernel__span_prog(const struct kernel *k)
-{
-	return bpf_program__fd(k->skel->progs.span_probe);
+	if (!k->programs[which])
+		return -ENOENT;
+	*method = k->methods[which];
+	return bpf_program__fd(k->programs[which]);
 }
 
 void kernel__set_gate(struct kernel *k, bool open)

@@ -444,7 +444,7 @@ static void add_command_help(const char *command, struct strbuf *text)
 
 static void every_option_belongs_to_a_command(void **state)
 {
-	static const char *const commands[] = {NULL, "leaks", "spans", "probes"};
+	static const char *const commands[] = {NULL, "leaks", "spans", "run", "probes"};
 	struct strbuf text = {0};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

@@ -16,8 +16,8 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 
-#define ALL_GROUPS   ((unsigned int)(OPTIONS_LAUNCH << 1) - 1)
-#define LAST_GROUP   OPTIONS_LAUNCH
+#define ALL_GROUPS   ((unsigned int)(LAST_GROUP << 1) - 1)
+#define LAST_GROUP   OPTIONS_DRY_RUN
 #define ARGUMENT_MAX 30
 
 /* FAULTS.md F49, and their kin: none of them is a number of anything. */
@@ -175,7 +175,8 @@ static void defaults(void **state)
 	assert_null(run.o.output);
 	assert_null(run.o.argument);
 	assert_false(run.o.duration_set || run.o.interval_set);
-	assert_false(run.o.json || run.o.strict || run.o.verbose || run.o.quiet || run.o.no_log);
+	assert_false(run.o.json || run.o.strict || run.o.dry_run || run.o.verbose || run.o.quiet ||
+		     run.o.no_log);
 	assert_int_equal(run.o.follow, FOLLOW_AUTO);
 	assert_int_equal(run.o.color, COLOR_AUTO);
 	assert_int_equal(run.o.ring_bytes & (run.o.ring_bytes - 1), 0);
@@ -402,10 +403,11 @@ static bool help_has(const char *text, const char *option)
 }
 
 static const char *const options[] = {
-	"--pid",      "--name",	  "--duration",	 "--interval", "--pair",  "--min",     "--output",
-	"--json",     "--follow", "--no-follow", "--mode",     "--top",	  "--older",   "--min-size",
-	"--max-live", "--ring",	  "--no-log",	 "--strict",   "--color", "--verbose", "--quiet",
-	"--help",     "--unit",	  "--cgroup",	 "--user",
+	"--pid",     "--name",	   "--duration",    "--interval",  "--pair",   "--min",
+	"--output",  "--json",	   "--follow",	    "--no-follow", "--mode",   "--top",
+	"--older",   "--min-size", "--max-live",    "--ring",	   "--no-log", "--strict",
+	"--dry-run", "--function", "--stack-depth", "--unit",	   "--cgroup", "--user",
+	"--color",   "--verbose",  "--quiet",	    "--help",
 };
 
 /* Whatever the parser knows stands in the help, and the other way round. */

@@ -15,12 +15,13 @@
 
 static const struct command commands[] = {
 	{NULL, "-p PID", "spans as they happen, memory, and at the end a summary",
-	 RUN_OPTIONS | OPTIONS_HEAP | OPTIONS_SPANS | OPTIONS_TIMER | OPTIONS_LOG, ARGUMENT_NONE,
-	 command_trace},
+	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_HEAP | OPTIONS_SPANS | OPTIONS_TIMER | OPTIONS_LOG,
+	 ARGUMENT_NONE, command_trace},
 	{"leaks", "-p PID", "one-shot leak scan: which call sites hold memory",
-	 RUN_OPTIONS | OPTIONS_HEAP | OPTIONS_AGE | OPTIONS_TIMER, ARGUMENT_NONE, command_leaks},
+	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_HEAP | OPTIONS_AGE | OPTIONS_TIMER, ARGUMENT_NONE,
+	 command_leaks},
 	{"spans", "-p PID", "only span timings, to standard output or a file",
-	 RUN_OPTIONS | OPTIONS_SPANS, ARGUMENT_NONE, command_spans},
+	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_SPANS, ARGUMENT_NONE, command_spans},
 	{"run", "-- COMMAND [ARGS]", "start COMMAND and trace it from its first instruction",
 	 (RUN_OPTIONS & ~OPTIONS_TARGET) | OPTIONS_HEAP | OPTIONS_SPANS | OPTIONS_TIMER |
 		 OPTIONS_LOG | OPTIONS_LAUNCH,

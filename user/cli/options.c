@@ -27,6 +27,7 @@ enum option_id {
 	OPT_FOLLOW,
 	OPT_NO_FOLLOW,
 	OPT_STRICT,
+	OPT_DRY_RUN,
 	OPT_RING,
 	OPT_MODE,
 	OPT_MAX_LIVE,
@@ -83,6 +84,8 @@ static const struct option_row {
 	 "frames kept per call site, 0 to 32; 0 is cheapest"},
 	{OPT_RING, "ring", "SIZE", OPTIONS_RUN, "buffer between kernel and perftrace"},
 	{OPT_NO_LOG, "no-log", NULL, OPTIONS_LOG, "do not append to the default log as well"},
+	{OPT_DRY_RUN, "dry-run", NULL, OPTIONS_DRY_RUN,
+	 "list the probes that would be set and what they cost; set none"},
 	{OPT_STRICT, "strict", NULL, OPTIONS_RUN, "exit 6 if any event was lost"},
 	{OPT_COLOR, "color", "WHEN", OPTIONS_COMMON, "auto, always or never"},
 	{OPT_VERBOSE, "verbose", NULL, OPTIONS_COMMON, "say more on standard error"},
@@ -297,6 +300,9 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 		return 0;
 	case OPT_JSON:
 		o->json = true;
+		return 0;
+	case OPT_DRY_RUN:
+		o->dry_run = true;
 		return 0;
 	case OPT_STRICT:
 		o->strict = true;

@@ -16,16 +16,17 @@
 
 /* Which commands take an option: commands list the groups they take. */
 enum option_group {
-	OPTIONS_COMMON = 1 << 0, /* -v -q --color --help */
-	OPTIONS_TARGET = 1 << 1, /* -p -n -U --cgroup */
-	OPTIONS_RUN = 1 << 2,	 /* -d -o --json --follow --strict --ring */
-	OPTIONS_HEAP = 1 << 3,	 /* --mode --max-live --top --min-size */
-	OPTIONS_AGE = 1 << 4,	 /* --older */
-	OPTIONS_SPANS = 1 << 5,	 /* -u */
-	OPTIONS_TIMER = 1 << 6,	 /* -i */
-	OPTIONS_LOG = 1 << 7,	 /* --no-log */
-	OPTIONS_LIST = 1 << 8,	 /* -u, --json, -o of commands that attach nothing */
-	OPTIONS_LAUNCH = 1 << 9, /* --user */
+	OPTIONS_COMMON = 1 << 0,   /* -v -q --color --help */
+	OPTIONS_TARGET = 1 << 1,   /* -p -n -U --cgroup */
+	OPTIONS_RUN = 1 << 2,	   /* -d -o --json --follow --strict --ring */
+	OPTIONS_HEAP = 1 << 3,	   /* --mode --max-live --top --min-size */
+	OPTIONS_AGE = 1 << 4,	   /* --older */
+	OPTIONS_SPANS = 1 << 5,	   /* -u */
+	OPTIONS_TIMER = 1 << 6,	   /* -i */
+	OPTIONS_LOG = 1 << 7,	   /* --no-log */
+	OPTIONS_LIST = 1 << 8,	   /* -u, --json, -o of commands that attach nothing */
+	OPTIONS_LAUNCH = 1 << 9,   /* --user */
+	OPTIONS_DRY_RUN = 1 << 10, /* --dry-run */
 };
 
 /* What may follow the options. */
@@ -51,7 +52,7 @@ struct options {
 	uint64_t duration_ns, interval_ns;
 	bool duration_set, interval_set;
 	const char *output;
-	bool json, strict, verbose, quiet, no_log, help;
+	bool json, strict, dry_run, verbose, quiet, no_log, help;
 	enum follow_mode follow;
 	enum color_mode color;
 	pair_rule_list rules;

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/closer.h"
 #include "probe/link.h"
-#include "session/closer.h"
 
 /* Which parts of an object's probes are linked. */
 struct parts {

@@ -25,6 +25,20 @@ static __always_inline void tell(__u32 kind, __u32 tgid, __u32 other, __u64 spac
 		count(COUNTER_RING_LIFE_LOST, 1);
 }
 
+GLOBAL int adopt_target(__u32 tgid)
+{
+	struct target fresh = {.heap_ready = 1, .spans_ready = 1};
+
+	if (tgid == config.self)
+		return 0;
+	fresh.space = fresh.layout = new_space();
+	if (!bpf_map_update_elem(&targets, &tgid, &fresh, BPF_NOEXIST))
+		tell(LIFE_ADOPTED, tgid, 0, fresh.space);
+	else if (!is_target(tgid))
+		count(COUNTER_TARGETS_FULL, 1);
+	return 0;
+}
+
 GLOBAL int send_unfinished(struct open_span *span, __u64 now, __u64 rss)
 {
 	struct span_record *r;
@@ -87,7 +101,8 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	/* A vfork child lives in its parent's address space, which stays when it goes. */
 	shares = BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
-	fresh.layout = target->layout;
+	/* The same code at the same addresses; but whoever asks for everybody asks who it was. */
+	fresh.layout = config.everybody ? new_space() : target->layout;
 	fresh.heap_ready = born_heap_ready;
 	fresh.spans_ready = born_spans_ready;
 	fresh.space = shares ? target->space : new_space();

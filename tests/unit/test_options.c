@@ -328,6 +328,49 @@ static void bad_values(void **state)
 }
 
 /* A value may be as long as the kernel lets it be. */
+/* Ours end where the command begins; its own are left alone. */
+static void a_command_keeps_its_options(void **state)
+{
+	static const char *const forms[][8] = {
+		{"-d", "3", "--", "ls", "-d", "9", NULL},
+		{"-d", "3", "ls", "-d", "9", NULL},
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		char *argv[10] = {"perftrace"};
+		struct error err = {0};
+		struct options o;
+		int argc = 1;
+
+		while (forms[i][argc - 1]) {
+			argv[argc] = (char *)forms[i][argc - 1];
+			argc++;
+		}
+		options__init(&o);
+		assert_int_equal(
+			options__parse(&o, argc, argv, ALL_GROUPS, ARGUMENT_COMMAND, "run", &err),
+			0);
+		assert_int_equal(o.duration_ns, 3 * NSEC_PER_SEC);
+		assert_non_null(o.command);
+		assert_string_equal(o.command[0], "ls");
+		assert_string_equal(o.command[1], "-d");
+		assert_string_equal(o.command[2], "9");
+		assert_null(o.command[3]);
+		options__free(&o);
+	}
+}
+
+static void no_command_is_none(void **state)
+{
+	char *argv[] = {"perftrace", "--", NULL};
+	struct options o;
+
+	options__init(&o);
+	assert_int_equal(options__parse(&o, 2, argv, ALL_GROUPS, ARGUMENT_COMMAND, "run", NULL), 0);
+	assert_null(o.command);
+	options__free(&o);
+}
+
 static void a_long_value(void **state)
 {
 	static char value[100000];
@@ -474,6 +517,8 @@ int main(void)
 		cmocka_unit_test(a_long_value),
 		cmocka_unit_test(every_option_is_in_the_help),
 		cmocka_unit_test(every_group_has_help),
+		cmocka_unit_test(a_command_keeps_its_options),
+		cmocka_unit_test(no_command_is_none),
 		cmocka_unit_test(every_option_belongs_to_a_command),
 	};
 

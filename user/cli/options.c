@@ -383,7 +383,7 @@ int options__parse(struct options *o, int argc, char **argv, unsigned int groups
 
 	build_getopt(long_options, short_options, takes);
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* begin anew, with this table's idea of where options end */
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		const struct option_row *row = find_row(c);
 		int ret;

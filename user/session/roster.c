@@ -144,8 +144,12 @@ bool roster__owns_executables(const struct roster *r)
 		bool ours = process__find_by_executable(root, &running) == 0;
 		pid_t *pid;
 
+		/*
+		 * One file under two identities (containers of one image) would be probed once for
+		 * each, and every event seen twice.
+		 */
 		vec_for_each (&running, pid)
-			ours &= is_listed(r, *pid);
+			ours &= is_listed(r, *pid) && process__runs_executable_of(root, *pid);
 		vec_free(&running);
 		if (!ours)
 			return false;

@@ -5,11 +5,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -355,31 +357,57 @@ static int match_child(pid_t pid, void *arg)
 	return push_pid(search->out, pid);
 }
 
-static bool runs_executable_of(const struct process *p, pid_t pid)
+static int stat_executable(pid_t pid, struct stat *st, bool *on_overlay)
 {
+	struct statfs fs;
 	char path[64];
-	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	return !stat(path, &st) && st.st_dev == p->exe_dev && st.st_ino == p->exe_inode;
+	if (stat(path, st) || statfs(path, &fs))
+		return -errno;
+	*on_overlay = fs.f_type == OVERLAYFS_SUPER_MAGIC;
+	return 0;
+}
+
+bool process__runs_executable_of(const struct process *p, pid_t pid)
+{
+	struct stat st;
+	bool on_overlay;
+
+	return !stat_executable(pid, &st, &on_overlay) && st.st_dev == p->exe_dev &&
+	       st.st_ino == p->exe_inode;
 }
 
 struct executable_search {
 	const struct process *p;
+	struct stat st;
+	bool on_overlay;
 	pid_list *out;
 };
 
 static int match_executable(pid_t pid, void *arg)
 {
 	struct executable_search *search = arg;
+	struct stat st;
+	bool on_overlay;
 
-	return runs_executable_of(search->p, pid) ? push_pid(search->out, pid) : 0;
+	if (stat_executable(pid, &st, &on_overlay))
+		return 0;
+	if ((st.st_dev == search->p->exe_dev && st.st_ino == search->p->exe_inode) ||
+	    (on_overlay && search->on_overlay && st.st_size == search->st.st_size &&
+	     st.st_mtim.tv_sec == search->st.st_mtim.tv_sec &&
+	     st.st_mtim.tv_nsec == search->st.st_mtim.tv_nsec))
+		return push_pid(search->out, pid);
+	return 0;
 }
 
 int process__find_by_executable(const struct process *p, pid_list *out)
 {
-	struct executable_search search = {p, out};
+	struct executable_search search = {.p = p, .out = out};
 
+	/* Of one that is gone nothing can be alike. */
+	if (stat_executable(p->pid, &search.st, &search.on_overlay))
+		search.on_overlay = false;
 	return for_each_process(match_executable, &search);
 }
 
@@ -391,7 +419,7 @@ int process__siblings_in_trade(const struct process *p, pid_list *out)
 	pid_t *pid;
 
 	vec_for_each (&children, pid) {
-		if (!ret && runs_executable_of(p, *pid))
+		if (!ret && process__runs_executable_of(p, *pid))
 			ret = push_pid(out, *pid);
 	}
 	vec_free(&children);

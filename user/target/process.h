@@ -48,8 +48,13 @@ int process__find_by_name(const char *name, pid_list *out);
 int process__keep_programs(pid_list *pids);
 /* The process that a thread belongs to; 0 if there is no such thread. */
 pid_t process__of_thread(pid_t tid);
-/* PIDs of all processes that run the same executable file as `p`, itself included. */
+/*
+ * PIDs of all processes that run the same executable file as `p`, itself included. Files of two
+ * overlay file systems that are alike may be one file of a common lower layer, and count as one.
+ */
 int process__find_by_executable(const struct process *p, pid_list *out);
+/* Does a process run the same file as `p`, by the same device and inode? */
+bool process__runs_executable_of(const struct process *p, pid_t pid);
 /* PIDs of the living children of `p` that run the same executable file (a postmaster's). */
 int process__siblings_in_trade(const struct process *p, pid_list *out);
 /* PIDs of all living children, recursively. */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make bench: what perftrace costs its target, beside bpftrace doing the same job (as root).
 
-BENCH_BINS := $(addprefix $(OUTPUT)/tests/targets/,bench_alloc bench_span) \
+BENCH_BINS := $(addprefix $(OUTPUT)/tests/targets/,bench_alloc bench_span bench_function \
+	      bench_libraries) \
 	      $(OUTPUT)/tools/bench/floor
 
 $(OUTPUT)/tools/bench/floor: tools/bench/floor.c $(LIBRARY)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * floor PID: puts the cheapest probes there are where "perftrace leaks -p PID" would put its own:
- * programs that do nothing, on entry and return of the allocating functions and on the freeing
- * ones. What the target then takes is the kernel's price, the floor that no tracer of these calls
- * gets under. Prints "attached N probes" and stays until SIGINT or SIGTERM.
+ * floor PID [FUNCTION]: puts the cheapest probes there are where "perftrace leaks -p PID" (or
+ * "spans -p PID -f FUNCTION") would put its own: programs that do nothing, on entry and return of
+ * the allocating functions and on the freeing ones (or on FUNCTION). What the target then takes is
+ * the kernel's price, the floor that no tracer of these calls gets under. Prints "attached N
+ * probes" and stays until SIGINT or SIGTERM.
  */
 #include <errno.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/function_rules.h"
 #include "probe/own_probe.h"
 #include "probe/plan.h"
 #include "probe/support.h"
@@ -19,19 +21,23 @@
 
 static struct link_support support;
 
-static int plan_heap(pid_t pid, struct plan *plan, struct error *err)
+static int plan_probes(pid_t pid, const char *function, struct plan *plan, struct error *err)
 {
-	struct plan_options options = {.heap = true};
+	function_rule_list functions = {0};
+	struct plan_options options = {.heap = !function, .functions = &functions};
 	struct process process = {.pidfd = -1};
 	struct maps maps = {0};
-	int ret = process__open(pid, &process, err);
+	int ret = function ? function_rule__parse(function, &functions, err) : 0;
 
+	if (!ret)
+		ret = process__open(pid, &process, err);
 	if (!ret)
 		ret = maps__load(pid, &maps);
 	if (!ret)
 		ret = plan__add_process(plan, &process, &maps, &options, err);
 	maps__free(&maps);
 	process__close(&process);
+	function_rules__free(&functions);
 	return ret;
 }
 
@@ -63,18 +69,19 @@ static int link_probe(const struct plan *plan, const struct plan_probe *probe, p
 static int link_all(const struct plan *plan, pid_t pid, link_list *links)
 {
 	const struct plan_probe *probe;
-	int ret = plan->probes.len ? 0 : -ENOENT;
+	int ret = 0;
 
 	vec_for_each (&plan->probes, probe) {
-		if (!ret && !probe->refused)
+		if (!ret && !probe->refused &&
+		    (probe->kind == PLAN_ALLOC || probe->kind == PLAN_FUNCTION))
 			ret = link_probe(plan, probe, pid, false, links);
 	}
-	return ret;
+	return ret ? ret : links->len ? 0 : -ENOENT;
 }
 
 int main(int argc, char **argv)
 {
-	pid_t pid = argc == 2 ? atoi(argv[1]) : 0;
+	pid_t pid = argc == 2 || argc == 3 ? atoi(argv[1]) : 0;
 	struct error err = {0};
 	struct plan plan = {0};
 	link_list links = {0};
@@ -82,7 +89,7 @@ int main(int argc, char **argv)
 	int ret, got;
 
 	if (pid <= 0) {
-		fprintf(stderr, "usage: floor PID\n");
+		fprintf(stderr, "usage: floor PID [FUNCTION]\n");
 		return EXIT_USAGE;
 	}
 	sigemptyset(&end);
@@ -91,7 +98,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &end, NULL);
 	ret = link_support__detect(&support, &err);
 	if (!ret)
-		ret = plan_heap(pid, &plan, &err);
+		ret = plan_probes(pid, argv[2], &plan, &err);
 	if (!ret)
 		ret = link_all(&plan, pid, &links);
 	if (ret) {

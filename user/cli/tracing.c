@@ -358,7 +358,7 @@ static void note_limits(struct tracing *t)
 {
 	const struct session_results *r = &t->results;
 
-	tracing__note(t, "overhead.estimated_percent: n/a, probe costs are not calibrated in this "
+	tracing__note(t, "overhead.estimated_percent: n/a, it is not computed in this "
 			 "version");
 	if (r->ledger.children.gap_ns_total || r->ledger.children.never_linked)
 		tracing__note(

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define RESTARTS_MAX 200
+#define TABLES_MAX   256 /* jump tables looked at */
+#define WANTS_MAX    1024
 
 /* An indirect jump: to a label of the function (switch, computed goto), or out of it? */
 enum jump {
@@ -169,55 +171,6 @@ static int walk_from_landing_pads(struct search *s)
 	return err ? err : flow__run(&s->flow);
 }
 
-static int add_want(struct search *s, uint64_t vaddr, bool certain)
-{
-	struct exit_want *want = vec_push(&s->out->wants);
-
-	if (!want)
-		return -ENOMEM;
-	*want = (struct exit_want){.vaddr = vaddr, .certain = certain};
-	return 0;
-}
-
-/* Starts at every label of a table whose length is known. */
-static int follow_table(struct search *s, const struct registers *r, struct value table)
-{
-	struct registers at_jump = *r; /* places move as they become more */
-	int err = 0;
-
-	for (uint32_t i = 0; !err && i < table.count; i++) {
-		uint64_t target;
-		size_t position;
-
-		if (!table_element(s, table, i, &target))
-			return 0;
-		if (flow__position(&s->flow, target, &position))
-			err = flow__start(&s->flow, position, &at_jump);
-		else
-			err = add_want(s, target, true);
-	}
-	return err;
-}
-
-static int follow_tables(struct search *s)
-{
-	int err = 0;
-
-	for (size_t at = 0; !err && at < s->flow.size; at++) {
-		const struct registers *r = flow__registers(&s->flow, at);
-		struct value table;
-		struct insn insn;
-
-		if (!r || flow__decode(&s->flow, at, &insn) || !is_inner_jump(s, at, &insn))
-			continue;
-		table = registers__jump_source(r, &insn, flow__from_entry(&s->flow, at));
-		if (table.kind == VALUE_LABEL || table.kind == VALUE_POINTER ||
-		    table.kind == VALUE_FIXED)
-			err = follow_table(s, r, table);
-	}
-	return err ? err : flow__run(&s->flow);
-}
-
 /* Where labels are jumped to through tables, what was not reached otherwise is reached by them. */
 static int sweep_gaps(struct search *s)
 {
@@ -242,12 +195,9 @@ static int walk(struct search *s)
 
 	for (int i = 0; err == -EAGAIN && i < RESTARTS_MAX; i++) {
 		flow__restart(&s->flow);
-		s->out->wants.len = 0;
 		err = walk_from_entry(s);
 		if (!err)
 			err = walk_from_landing_pads(s);
-		if (!err)
-			err = follow_tables(s);
 		if (!err)
 			err = sweep_gaps(s);
 	}
@@ -256,10 +206,99 @@ static int walk(struct search *s)
 	return err == -ENOTSUP ? refuse(s, s->flow.refused) : err;
 }
 
+static int add_want(struct search *s, uint64_t vaddr, bool certain)
+{
+	struct exit_want *want;
+
+	if (s->out->wants.len == WANTS_MAX)
+		return 0;
+	want = vec_push(&s->out->wants);
+	if (!want)
+		return -ENOMEM;
+	*want = (struct exit_want){.vaddr = vaddr, .certain = certain};
+	return 0;
+}
+
+typedef VEC(struct value) table_list;
+
+static int list_tables(const struct search *s, table_list *tables)
+{
+	for (size_t at = 0; at < s->flow.size && tables->len < TABLES_MAX; at++) {
+		const struct registers *r = flow__registers(&s->flow, at);
+		struct value *slot, table;
+		struct insn insn;
+
+		if (!r || flow__decode(&s->flow, at, &insn) || !is_inner_jump(s, at, &insn))
+			continue;
+		table = registers__jump_source(r, &insn, flow__from_entry(&s->flow, at));
+		if (!table.count)
+			continue;
+		slot = vec_push(tables);
+		if (!slot)
+			return -ENOMEM;
+		*slot = table;
+	}
+	return 0;
+}
+
+/* The bound checked before a jump may exceed what the compiler knew: no further than the next. */
+static uint32_t table_length(const table_list *tables, const struct value *table)
+{
+	int64_t size = table->kind == VALUE_LABEL ? 4 : 8, length = table->count;
+	const struct value *other;
+
+	vec_for_each (tables, other) {
+		int64_t distance = (int64_t)other->n - table->n;
+
+		if (distance > 0 && distance / size < length)
+			length = distance / size;
+	}
+	return (uint32_t)length;
+}
+
+/*
+ * Labels outside the known parts. Those with one inside behind them are surely of this table; the
+ * rest may belong to what follows it.
+ */
+static int want_labels(struct search *s, const struct value *table, uint32_t length)
+{
+	uint32_t sure = 0;
+	uint64_t target;
+	size_t position;
+	int err = 0;
+
+	for (uint32_t i = 0; i < length && table_element(s, *table, i, &target); i++) {
+		if (flow__position(&s->flow, target, &position))
+			sure = i;
+	}
+	for (uint32_t i = 0; !err && i < sure && table_element(s, *table, i, &target); i++) {
+		if (!flow__position(&s->flow, target, &position))
+			err = add_want(s, target, true);
+	}
+	for (uint32_t i = sure + 1; !err && i < length && table_element(s, *table, i, &target); i++)
+		err = add_want(s, target, false);
+	return err;
+}
+
+static int want_from_tables(struct search *s)
+{
+	table_list tables = {0};
+	const struct value *table;
+	int err = list_tables(s, &tables);
+
+	if (!s->function->read)
+		tables.len = 0;
+	vec_for_each (&tables, table) {
+		if (!err)
+			err = want_labels(s, table, table_length(&tables, table));
+	}
+	vec_free(&tables);
+	return err;
+}
+
 static int add_site(struct search *s, size_t position, const struct insn *insn, enum exit_kind kind)
 {
 	const struct value *rsp = &flow__registers(&s->flow, position)->value[GPR_RSP];
-	const uint8_t *code = s->flow.parts[0].code;
 	struct exit_site *site;
 
 	if (insn->refused)
@@ -276,7 +315,8 @@ static int add_site(struct search *s, size_t position, const struct insn *insn, 
 	site->proven = rsp->kind == VALUE_STACK;
 	site->target =
 		insn->relative ? flow__vaddr(&s->flow, position) + (uint64_t)insn->target : 0;
-	insn_describe(insn, code, site->instruction, sizeof(site->instruction));
+	insn_describe(insn, flow__code(&s->flow, position), site->instruction,
+		      sizeof(site->instruction));
 	return 0;
 }
 
@@ -349,7 +389,7 @@ static int collect_indirect(struct search *s, size_t position, const struct insn
 
 static int collect(struct search *s)
 {
-	int err = 0;
+	int err = want_from_tables(s);
 
 	for (size_t at = 0; !err && at < s->flow.size; at++) {
 		struct insn insn;

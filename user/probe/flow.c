@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS_MAX (4 * 1000 * 1000)
+#define STEPS_MAX (1000 * 1000)
 
 enum mark {
 	MARK_INSIDE = 1, /* behind the first byte of an instruction reached */
@@ -114,11 +114,17 @@ bool flow__position(const struct flow *flow, uint64_t vaddr, size_t *position)
 	return false;
 }
 
+const uint8_t *flow__code(const struct flow *flow, size_t position)
+{
+	size_t part = part_of(flow, position);
+
+	return flow->parts[part].code + (position - flow->base[part]);
+}
+
 int flow__decode(const struct flow *flow, size_t position, struct insn *insn)
 {
-	size_t part = part_of(flow, position), at = position - flow->base[part];
-
-	return insn_decode(flow->parts[part].code + at, flow->parts[part].len - at, insn);
+	return insn_decode(flow__code(flow, position), flow__part_end(flow, position) - position,
+			   insn);
 }
 
 const struct registers *flow__registers(const struct flow *flow, size_t position)

@@ -64,6 +64,7 @@ void flow__restart(struct flow *flow);
 
 /* What registers hold before the instruction at `position`; NULL: no instruction reached there. */
 const struct registers *flow__registers(const struct flow *flow, size_t position);
+const uint8_t *flow__code(const struct flow *flow, size_t position);
 /* Decodes there, wherever it is; no further than to the end of the part. */
 int flow__decode(const struct flow *flow, size_t position, struct insn *insn);
 /* Whether the byte belongs to an instruction reached. */

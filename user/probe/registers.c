@@ -153,7 +153,7 @@ static struct value load(const struct registers *r, const struct insn *i, int64_
 	if (m.index < 0)
 		return is_stack(base) ? frame : foreign;
 	if (m.scale != 8)
-		return unknown;
+		return foreign;
 	table = m.base < 0 ? (struct value){.kind = VALUE_FIXED, .n = m.disp} : plus(base, m.disp);
 	if (table.kind == VALUE_ADDRESS)
 		table.kind = VALUE_POINTER;

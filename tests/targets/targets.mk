@@ -15,7 +15,8 @@ POOL_BINS       := $(call in_targets,alloc_pool_unwinding alloc_pool_prefixed)
 ALLOCATOR_BINS  := $(FAMILY_BINS) $(CXX_BINS) $(POOL_BINS) $(call in_targets,plugin.so)
 
 TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
-		   $(OUTPUT)/tests/targets/leaky_static $(ALLOCATOR_BINS)
+		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static \
+		   $(ALLOCATOR_BINS)
 
 TARGET_CFLAGS   := -D_GNU_SOURCE -std=gnu11 -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Werror \
 		   -Iuser/include -pthread
@@ -87,3 +88,18 @@ $(OUTPUT)/tests/targets/alloc_family_musl: COMPILER := musl-gcc
 $(OUTPUT)/tests/targets/alloc_family_musl_static: COMPILER := musl-gcc
 $(OUTPUT)/tests/targets/alloc_mallocx: HOW := -ljemalloc
 $(OUTPUT)/tests/targets/alloc_mimalloc: HOW := -lmimalloc
+
+# Its library stands beside it.
+$(OUTPUT)/tests/targets/libearly.so: tests/targets/lib/early.c tests/targets/early.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/early: tests/targets/early.c $(OUTPUT)/tests/targets/libearly.so
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $< -L$(@D) -learly '-Wl,-rpath,$$ORIGIN'
+
+$(OUTPUT)/tests/targets/early_static: tests/targets/early.c tests/targets/lib/early.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $^

@@ -5,7 +5,8 @@
 # with a non-zero status when something that is installed could not be measured. Needs root.
 #
 # Times on a shared machine only mean something beside each other: a row's columns are measured in
-# turns, REPEATS times, on one and the same process, and the best round of each stands for it.
+# turns, on one and the same process, and the best round of each stands for it. The floor is what the
+# kernel takes for programs that do nothing at the very sites that perftrace chooses.
 set -u
 
 build=${1:?usage: run.sh BUILD_DIR}
@@ -74,8 +75,17 @@ wait_until() {
 	done
 }
 
+floor=$build/tools/bench/floor
+alloc=$build/tests/targets/bench_alloc
+libc=$(ldd "$alloc" | awk '/libc\.so/ { print $3 }')
+
 . "$here/rounds.sh"
+. "$here/heap.sh"
+. "$here/spans.sh"
+. "$here/redis.sh"
+. "$here/attach.sh"
 . "$here/postgres.sh"
+. "$here/peers.sh"
 
 [ "$(id -u)" = 0 ] || { echo "bench: needs root" >&2; exit 1; }
 if ! [ -e /sys/kernel/tracing/events ] && ! [ -e /sys/kernel/debug/tracing/events ]; then
@@ -89,65 +99,16 @@ else
 	crowd='' alone=''
 fi
 
-alloc=$build/tests/targets/bench_alloc
-span=$build/tests/targets/bench_span
-libc=$(ldd "$alloc" | awk '/libc\.so/ { print $3 }')
-
-# The same job: the size at entry, the live set with the stack at return, out again at free.
-cat >"$dir/heap.bt" <<EOT
-uprobe:$libc:malloc { @size[tid] = arg0; }
-uretprobe:$libc:malloc /@size[tid]/ { @live[retval] = (@size[tid], ustack); delete(@size[tid]); }
-uprobe:$libc:free { delete(@live[arg0]); }
-END { clear(@live); clear(@size); }
-EOT
-cat >"$dir/span.bt" <<EOT
-usdt:$span:demo:task__start { @start[tid] = nsecs; }
-usdt:$span:demo:task__done /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }
-END { clear(@start); }
-EOT
-
-measure_heap() {
-	start_target heap "$alloc" 0 64 || return
-	for turn in $(seq $REPEATS); do
-		progress "malloc+free, turn $turn of $REPEATS"
-		untraced heap
-		traced heap perftrace "$perftrace" leaks -p "$target"
-		traced heap bpftrace bpftrace -p "$target" "$dir/heap.bt"
-	done
-	stop "$target_job"
-}
-
-measure_spans() {
-	start_target "$1" "$span" 0 "$1" || return
-	for turn in $(seq $REPEATS); do
-		progress "spans ($1), turn $turn of $REPEATS"
-		untraced "$1"
-		traced "$1" perftrace "$perftrace" spans -p "$target" -o "$dir/spans.log"
-		note_lost_spans "$1"
-		[ "$1" != usdt ] || traced "$1" bpftrace bpftrace -p "$target" "$dir/span.bt"
-	done
-	stop "$target_job"
-}
-
-# Its pair is taken in equal stretches while the neighbour is untraced, and is under perftrace.
-measure_bystander() {
-	start_target bystander $alone "$alloc" 0 64 || return
-	bystander=$target_job
-	start_target neighbour $crowd "$alloc" 0 64 || return
-	untraced neighbour
-	for turn in $(seq $REPEATS); do
-		progress "bystander, turn $turn of $REPEATS"
-		untraced bystander
-		traced neighbour perftrace $crowd "$perftrace" leaks -p "$target" -q
-	done
-	stop "$target_job"
-	stop "$bystander"
-}
-
 measure_heap
+measure_random
+measure_peers
 measure_spans usdt
 measure_spans macro
+measure_function
+measure_redis
 measure_bystander
+measure_libraries
+measure_detach
 measure_postgres
 progress
 for cell in heap.bpftrace usdt.bpftrace heap.bpftrace.took; do
@@ -159,19 +120,19 @@ cat <<EOT
 Kernel $(uname -r), $(nproc) CPUs (${cpu:-unknown}), $("$perftrace" --version | head -n 1), \
 $(bpftrace --version). Best of $((REPEATS * ROUNDS)) rounds in $REPEATS turns; only ratios carry over.
 
-| measured | untraced | perftrace | bpftrace | ratio |
-|---|---:|---:|---:|---|
+| measured | untraced | floor | perftrace | bpftrace | judged |
+|---|---:|---:|---:|---:|---|
 EOT
-row 'malloc + free of 64 B, ns' heap "$(ratio heap perftrace heap bpftrace) of bpftrace"
-row 'span of a USDT pair, ns' usdt "$(ratio usdt perftrace usdt bpftrace) of bpftrace"
-row 'span of PERF_START + PERF_END, ns' macro "$(ratio macro perftrace usdt perftrace) of the USDT pair"
-note 'PERF_START + PERF_END, bpftrace: n/a, it has no such spans; its USDT pair is the comparison'
+heap_rows
+peer_rows
+span_rows
+redis_row
+bystander_row
+attach_rows
 cat <<EOT
-| malloc + free of an untraced bystander, ns | $(best bystander untraced) | \
-$(best bystander perftrace) | | $(ratio bystander perftrace bystander untraced) of before |
-| Ctrl-C to exit, heap, s | | $(worst heap perftrace.took) | $(worst heap bpftrace.took) | \
+| Ctrl-C to exit, heap, s | | | $(worst heap perftrace.took) | $(worst heap bpftrace.took) | \
 $(ratio heap perftrace.took heap bpftrace.took worst) of bpftrace |
-| Ctrl-C to exit, PostgreSQL, s | | $(worst postgres perftrace.took) | \
+| Ctrl-C to exit, PostgreSQL, s | | | $(worst postgres perftrace.took) | \
 $(worst postgres bpftrace.took) | \
 $(ratio postgres perftrace.took postgres bpftrace.took worst) of bpftrace |
 EOT

@@ -219,3 +219,12 @@ void text_notes(struct strbuf *out, const struct text_style *style, const struct
 		out->failed = true;
 	strbuf_free(&note);
 }
+
+const char *text_target(char buf[TEXT_TARGET_LEN], const struct run_target *target, bool heap)
+{
+	if (target->pid)
+		snprintf(buf, TEXT_TARGET_LEN, "-p %" PRIu32, target->pid);
+	else
+		snprintf(buf, TEXT_TARGET_LEN, "-a%s", heap ? " --mode exact" : "");
+	return buf;
+}

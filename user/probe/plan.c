@@ -51,6 +51,44 @@ bool plan_allocator__serves(const struct plan_allocator *allocator, size_t objec
 	return false;
 }
 
+static bool is_useless(const struct plan *plan, const struct mapping *m)
+{
+	const struct plan_file *file;
+
+	vec_for_each (&plan->useless, file) {
+		if (file->dev_major == m->dev_major && file->dev_minor == m->dev_minor &&
+		    file->inode == m->inode)
+			return true;
+	}
+	return false;
+}
+
+static int note_useless(struct plan *plan, const struct mapping *m)
+{
+	struct plan_file *file;
+
+	plan->bad_objects++;
+	if (plan->useless.len == OBJECTS_MAX)
+		return 0;
+	file = vec_push(&plan->useless);
+	if (!file)
+		return -ENOMEM;
+	*file = (struct plan_file){m->dev_major, m->dev_minor, m->inode};
+	return 0;
+}
+
+/* Has everything that is mapped been looked at? */
+static bool is_known(const struct plan *plan, const struct maps *maps)
+{
+	const struct mapping *m;
+
+	vec_for_each (&maps->list, m) {
+		if (m->executable && m->inode && !plan__object_of(plan, m) && !is_useless(plan, m))
+			return false;
+	}
+	return true;
+}
+
 /* Opens the file behind `m`; leaves image->image NULL if it is of no use. */
 static int open_image(struct plan *plan, const struct process *process, const struct mapping *m,
 		      struct plan_image *image)
@@ -58,16 +96,13 @@ static int open_image(struct plan *plan, const struct process *process, const st
 	int fd = mapped_file__open(process->pid, m), ret;
 
 	image->image = NULL;
-	if (fd < 0) {
-		plan->bad_objects++;
-		return 0;
-	}
+	if (fd < 0)
+		return note_useless(plan, m);
 	ret = elf_image__open_fd(fd, &image->image, NULL);
-	if (ret) {
-		image->image = NULL;
-		plan->bad_objects++;
-	}
-	return ret == -ENOMEM ? ret : 0;
+	if (!ret)
+		return 0;
+	image->image = NULL;
+	return ret == -ENOMEM ? ret : note_useless(plan, m);
 }
 
 static int add_object(struct plan *plan, const struct process *process, const struct mapping *m,
@@ -121,7 +156,7 @@ static int open_images(struct plan *plan, const struct process *process, const s
 		struct plan_image image = {0}, *slot;
 
 		if (!m->executable || !m->inode || is_open(plan, images, m) ||
-		    images->len >= OBJECTS_MAX)
+		    is_useless(plan, m) || images->len >= OBJECTS_MAX)
 			continue;
 		ret = open_image(plan, process, m, &image);
 		if (ret)
@@ -146,7 +181,7 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	struct plan_image *image;
 	int ret = 0;
 
-	if (plan__allocator(plan, process))
+	if (plan__allocator(plan, process) && is_known(plan, maps))
 		return 0;
 	if (!plan->pairs.len) {
 		struct plan_pair *own = vec_push(&plan->pairs);
@@ -161,6 +196,10 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
+		if (!ret && options->functions && options->functions->len && image->is_new)
+			ret = plan_functions__add(plan, image, options->functions);
+		if (!ret && image->is_new)
+			ret = plan_loader__add(plan, image);
 		elf_image__free(image->image);
 	}
 	vec_free(&images);
@@ -193,6 +232,8 @@ void plan__free(struct plan *plan)
 	vec_free(&plan->sites);
 	vec_free(&plan->allocators);
 	vec_free(&plan->alloc_rules);
+	vec_free(&plan->useless);
+	vec_free(&plan->searches);
 }
 
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
@@ -208,6 +249,20 @@ struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_
 	return probe->symbol ? probe : NULL;
 }
 
+void plan_probe__set_site(struct plan_probe *probe, const struct placement *at)
+{
+	probe->site_offset = probe->offset + at->site_offset;
+	probe->emulated = at->emulated;
+	probe->why = at->why;
+	snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
+}
+
+void plan__refuse_from(struct plan *plan, size_t first, const char *reason)
+{
+	for (size_t i = first; i < plan->probes.len; i++)
+		plan->probes.data[i].refused = reason;
+}
+
 size_t plan__count(const struct plan *plan, enum plan_kind kind)
 {
 	const struct plan_probe *probe;
@@ -220,7 +275,12 @@ size_t plan__count(const struct plan *plan, enum plan_kind kind)
 
 size_t plan__span_pairs(const struct plan *plan)
 {
-	return plan->pairs.len ? plan->pairs.len - 1 : 0;
+	const struct plan_pair *pair;
+	size_t n = 0;
+
+	vec_for_each (&plan->pairs, pair)
+		n += pair->name && !pair->is_function;
+	return n;
 }
 
 bool plan__has_own_macros(const struct plan *plan)

@@ -46,12 +46,12 @@ void heap_planner__close(struct heap_planner *p)
 	memset(p, 0, sizeof(*p));
 }
 
-static bool is_planned(const struct heap_planner *p, uint64_t offset)
+static bool is_planned(const struct plan *plan, size_t object, uint64_t offset)
 {
 	const struct plan_probe *probe;
 
-	vec_for_each (&p->plan->probes, probe) {
-		if (probe->kind == PLAN_ALLOC && probe->object == p->object &&
+	vec_for_each (&plan->probes, probe) {
+		if (probe->kind == PLAN_ALLOC && probe->object == object &&
 		    probe->offset == offset && !probe->is_result)
 			return true;
 	}
@@ -82,10 +82,7 @@ static int place(const struct heap_planner *p, uint64_t vaddr, uint64_t size,
 	if (place_probe(code.bytes, code.len, vaddr, need, description__registers(description),
 			&at))
 		probe->refused = "the kernel refuses its first instruction";
-	probe->site_offset = probe->offset + at.site_offset;
-	snprintf(probe->instruction, sizeof(probe->instruction), "%s", at.instruction);
-	probe->emulated = at.emulated;
-	probe->why = at.why;
+	plan_probe__set_site(probe, &at);
 	function_code__free(&code);
 	return 0;
 }
@@ -177,7 +174,8 @@ int heap_planner__add(struct heap_planner *p, const char *symbol, uint64_t vaddr
 	int ret;
 
 	/* Two names of one function (memalign, aligned_alloc) are one probe. */
-	if (elf_image__vaddr_to_offset(p->image, vaddr, &offset) || is_planned(p, offset))
+	if (elf_image__vaddr_to_offset(p->image, vaddr, &offset) ||
+	    is_planned(p->plan, p->object, offset))
 		return 0;
 	probe = plan__add_probe(p->plan, PLAN_ALLOC, p->object, symbol);
 	if (!probe)
@@ -271,13 +269,32 @@ static bool is_wanted(const struct heap_definition *d, bool throws)
 	return d->serves && (d->match.group != ALLOCATOR_RAISES || throws);
 }
 
+/* Then the object need not be read again. */
+static bool is_planned_entirely(const struct plan *plan, const struct heap_object *object,
+				bool throws)
+{
+	const struct heap_definition *d;
+	uint64_t offset;
+
+	vec_for_each (&object->definitions, d) {
+		if (is_wanted(d, throws) &&
+		    !elf_image__vaddr_to_offset(object->image->image, d->vaddr, &offset) &&
+		    !is_planned(plan, object->image->object, offset))
+			return false;
+	}
+	return true;
+}
+
 static int add_object(struct plan *plan, const heap_object_list *objects,
 		      const struct heap_object *object, bool throws)
 {
 	const struct heap_definition *d;
 	struct heap_planner p;
-	int ret = heap_planner__open(&p, plan, object->image->object, object->image->image);
+	int ret;
 
+	if (is_planned_entirely(plan, object, throws))
+		return 0;
+	ret = heap_planner__open(&p, plan, object->image->object, object->image->image);
 	if (ret)
 		return ret == -ENOMEM ? ret : 0;
 	vec_for_each (&object->definitions, d) {

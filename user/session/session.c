@@ -2,390 +2,15 @@
 #include "session/session.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/notice.h"
-#include "model/names.h"
-#include "session/attach.h"
-#include "session/family.h"
 #include "session/heap_facts.h"
-#include "session/intake.h"
-#include "session/kernel.h"
-#include "session/roster.h"
-#include "stack/symbolize.h"
+#include "session/session_internal.h"
 
-#define LOOK_MS	      50 /* how often the ring is looked at; `tail -f` feels immediate */
-#define SAMPLE_NS     (NSEC_PER_SEC / 4)
-#define SYMBOLS_NS    (2 * NSEC_PER_SEC)
-#define NAMES_MAX     65536
-#define RING_PAUSE_US 2000
-#define SETTLE_US     2000 /* programs that passed the gate before it closed are done by then */
-
-struct session {
-	struct session_options options;
-	struct session_observer observer;
-	struct roster roster;
-	struct plan plan;
-	struct kernel *kernel;
-	struct attachment *attachment;
-	struct symbolizer *symbolizer;
-	struct family *family;
-	struct intake *intake;
-	struct names *names;
-	struct link_support support;
-	struct memory_timeline memory;
-	struct clock_offset clock;
-	struct rusage usage_at_begin;
-	uint64_t begin_ns, attach_took_ns;
-	uint64_t next_sample_ns, next_tick_ns, next_symbols_ns;
-	bool attached, finished;
-};
-
-/* ---- who and what ---- */
-
-static int plan_process(struct session *s, const struct process *p, struct error *err)
-{
-	struct plan_options options = {
-		.heap = s->options.heap,
-		.spans = s->options.spans,
-		.rules = s->options.rules,
-		.alloc_rules = s->options.alloc_rules,
-	};
-	struct maps maps = {0};
-	int ret = maps__load(p->pid, &maps);
-
-	if (ret == -EACCES || ret == -EPERM)
-		error_set(err, EXIT_UNSUPPORTED, ret,
-			  "cannot read the memory map of %d: not permitted. Run it with sudo.",
-			  p->pid);
-	if (!ret && !maps.list.len)
-		ret = -ESRCH;
-	if (!ret)
-		ret = plan__add_process(&s->plan, p, &maps, &options, err);
-	maps__free(&maps);
-	return ret;
-}
-
-static int vanished(const struct session *s, int ret, struct error *err)
-{
-	const struct process *root = session__root(s);
-
-	return error_set(err, EXIT_NO_TARGET, ret,
-			 "process %d (%s) exited before it could be traced", root->pid, root->comm);
-}
-
-static int plan_all(struct session *s, struct error *err)
-{
-	const struct process *p;
-	int ret = 0;
-
-	vec_for_each (&s->roster.roots, p) {
-		ret = plan_process(s, p, err);
-		if (ret == -ESRCH)
-			return vanished(s, ret, err);
-		if (ret)
-			return error_set(err, EXIT_FAILED, ret, "cannot read %d: %s", p->pid,
-					 strerror(-ret));
-	}
-	vec_for_each (&s->roster.children, p) {
-		ret = plan_process(s, p, NULL);
-		if (ret == -ENOMEM)
-			return ret;
-	}
-	return 0;
-}
-
-int session__new(const struct session_options *options, const struct session_observer *observer,
-		 struct session **out, struct error *err)
-{
-	struct session *s = calloc(1, sizeof(*s));
-	int ret = s ? 0 : -ENOMEM;
-
-	if (ret)
-		return ret;
-	s->options = *options;
-	s->observer = *observer;
-	clock_offset_refresh(&s->clock, 0);
-	ret = roster__open(&s->roster, &options->pids, options->follow, err);
-	if (!ret)
-		ret = plan_all(s, err);
-	if (!ret)
-		ret = plan__check_alloc_rules(&s->plan, session__root(s)->pid, err);
-	if (ret) {
-		session__free(s);
-		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));
-	}
-	*out = s;
-	return 0;
-}
-
-/* ---- attach ---- */
-
-/* Only a target that filters its system calls can be hurt; only then the kernel is tried. */
-static bool return_probes_would_kill(const struct session *s)
-{
-	const struct process *root;
-
-	vec_for_each (&s->roster.roots, root) {
-		if (process__uses_seccomp(root->pid))
-			return link_support__return_kills_seccomp(&s->support);
-	}
-	return false;
-}
-
-static void on_span(void *arg, const struct span *span)
-{
-	struct session *s = arg;
-
-	if (s->observer.span)
-		s->observer.span(s->observer.arg, span);
-}
-
-static void on_mark(void *arg, const struct mark *mark)
-{
-	struct session *s = arg;
-
-	if (s->observer.mark)
-		s->observer.mark(s->observer.arg, mark);
-}
-
-static void on_life(void *arg, const struct life_record *record)
-{
-	struct session *s = arg;
-
-	family__on_life(s->family, record);
-}
-
-static int build_rooms(struct session *s, struct error *err)
-{
-	struct intake_events events = {on_span, on_mark, on_life, s};
-	VEC(struct span_pair) pairs = {0};
-	const struct plan_pair *pair;
-	struct kernel_options options = {
-		.heap = s->options.heap && plan__count(&s->plan, PLAN_ALLOC),
-		.spans = s->options.spans &&
-			 plan__count(&s->plan, PLAN_SPAN) + plan__count(&s->plan, PLAN_MARK),
-		.functions = plan__count(&s->plan, PLAN_FUNCTION),
-		.support = s->support,
-		.follow_children = s->roster.follow,
-		.ring_bytes = s->options.ring_bytes,
-		.live_max = s->options.live_max,
-		.sites = s->plan.sites.data,
-		.n_sites = s->plan.sites.len,
-	};
-	int ret;
-
-	vec_for_each (&s->plan.pairs, pair) {
-		struct span_pair *slot = vec_push(&pairs);
-
-		if (!slot) {
-			vec_free(&pairs);
-			return -ENOMEM;
-		}
-		*slot = pair->abi;
-	}
-	options.pairs = pairs.data;
-	options.n_pairs = pairs.len;
-	ret = kernel__load(&options, &s->kernel, err);
-	vec_free(&pairs);
-	if (ret)
-		return ret;
-	s->names = names__new(NAMES_MAX);
-	s->attachment = attachment__new(&s->plan, s->kernel);
-	/* Only call sites need names for addresses. */
-	if (options.heap)
-		s->symbolizer = symbolizer__new();
-	if (!s->names || !s->attachment || (options.heap && !s->symbolizer))
-		return -ENOMEM;
-	s->family = family__new(s->kernel, s->attachment, s->symbolizer);
-	s->intake = intake__new(s->kernel, &s->plan, s->names, &events);
-	if (!s->family || !s->intake)
-		return -ENOMEM;
-	return kernel__set_reader(s->kernel, intake__record, s->intake);
-}
-
-/* A child that has just gone, or cannot be had, is no reason to give up the others. */
-static int add_child(struct session *s, const struct process *child)
-{
-	struct error err = {0};
-	int ret = family__add(s->family, child, session__root(s)->pid, &err);
-
-	if (ret && ret != -ESRCH && ret != -ENOMEM)
-		notice(NOTICE_WARNING, "child %d is not traced: %s", child->pid,
-		       err.exit_code ? err.text : strerror(-ret));
-	return ret == -ENOMEM ? ret : 0;
-}
-
-static int link_all(struct session *s, struct error *err)
-{
-	const struct process *p;
-	int ret = kernel__attach_life(s->kernel, err);
-
-	if (ret)
-		return ret;
-	if (s->roster.follow && roster__owns_executables(&s->roster))
-		ret = attachment__add_executables(s->attachment, err);
-	/* Spans in the executable are seen from birth even if those in libraries are not. */
-	kernel__set_born_ready(s->kernel, !attachment__heap_is_per_process(s->attachment),
-			       attachment__executables_shared(s->attachment));
-	vec_for_each (&s->roster.roots, p) {
-		if (!ret)
-			ret = family__add(s->family, p, 0, err);
-	}
-	for (size_t i = 0; !ret && i < s->roster.children.len; i++)
-		ret = add_child(s, &s->roster.children.data[i]);
-	return ret;
-}
-
-/* Children born between the first look and the open gate: no notice told of them. */
-static int adopt_latecomers(struct session *s)
-{
-	size_t known = s->roster.children.len;
-	int ret = roster__adopt_children(&s->roster);
-
-	for (size_t i = known; !ret && i < s->roster.children.len; i++)
-		ret = add_child(s, &s->roster.children.data[i]);
-	return ret;
-}
-
-static void sample_memory(struct session *s, uint64_t now);
-
-int session__attach(struct session *s, struct error *err)
-{
-	uint64_t before = clock_monotonic_ns();
-	int ret;
-
-	ret = link_support__detect(&s->support, err);
-	if (ret)
-		return ret;
-	if (s->options.heap && return_probes_would_kill(s))
-		return error_set(
-			err, EXIT_UNSUPPORTED, -ENOTSUP,
-			"return probes would kill %d: it filters its system calls (seccomp), and "
-			"this kernel has CVE-2025-21834. perftrace spans -p %d is safe.",
-			session__root(s)->pid, session__root(s)->pid);
-	ret = build_rooms(s, err);
-	if (!ret)
-		ret = link_all(s, err);
-	if (!ret && !process__is_alive(session__root(s)))
-		ret = -ESRCH;
-	if (ret == -ESRCH)
-		return vanished(s, ret, err);
-	if (ret)
-		return error_set(err, EXIT_FAILED, ret, "cannot attach: %s", strerror(-ret));
-	getrusage(RUSAGE_SELF, &s->usage_at_begin);
-	kernel__set_gate(s->kernel, true);
-	s->begin_ns = clock_monotonic_ns();
-	s->attach_took_ns = s->begin_ns - before;
-	s->attached = true;
-	sample_memory(s, s->begin_ns);
-	return adopt_latecomers(s);
-}
-
-/* ---- run ---- */
-
-static void read_sample(const struct session *s, struct memory_sample *sample)
-{
-	struct process_memory m;
-
-	memset(sample, 0, sizeof(*sample));
-	sample->time_ns = clock_monotonic_ns();
-	if (process__memory(session__root(s)->pid, &m) || !process__is_same(session__root(s)))
-		return;
-	memory_sample__set(sample, MEMORY_RSS, m.resident_bytes);
-	memory_sample__set(sample, MEMORY_RESIDENT, m.resident_bytes);
-	memory_sample__set(sample, MEMORY_VIRTUAL, m.virtual_bytes);
-	memory_sample__set(sample, MEMORY_SHARED, m.shared_bytes);
-	memory_sample__set(sample, MEMORY_TEXT, m.text_bytes);
-	memory_sample__set(sample, MEMORY_DATA, m.data_bytes);
-	memory_sample__set(sample, MEMORY_STACK, m.stack_bytes);
-}
-
-static void sample_memory(struct session *s, uint64_t now)
-{
-	struct memory_sample sample;
-
-	read_sample(s, &sample);
-	memory_timeline__add(&s->memory, &sample);
-	s->next_sample_ns = now + SAMPLE_NS;
-	if (!s->next_tick_ns)
-		s->next_tick_ns = now + s->options.interval_ns;
-	if (s->options.interval_ns && now >= s->next_tick_ns) {
-		s->next_tick_ns += s->options.interval_ns;
-		if (s->next_tick_ns <= now) /* we were stopped for a while */
-			s->next_tick_ns = now + s->options.interval_ns;
-		if (s->observer.tick)
-			s->observer.tick(s->observer.arg, &sample);
-	}
-}
-
-/* True when records are still waiting. */
-static bool look(struct session *s)
-{
-	bool more = kernel__drain(s->kernel) == -EAGAIN;
-	uint64_t now;
-
-	now = clock_monotonic_ns();
-	if (now >= s->next_sample_ns || (s->options.interval_ns && now >= s->next_tick_ns))
-		sample_memory(s, now);
-	if (now >= s->next_symbols_ns) {
-		family__refresh_symbols(s->family);
-		s->next_symbols_ns = now + SYMBOLS_NS;
-	}
-	clock_offset_refresh(&s->clock, 10 * NSEC_PER_SEC);
-	return more;
-}
-
-static int wait_ms(const struct session *s, uint64_t deadline)
-{
-	uint64_t now = clock_monotonic_ns(), left;
-
-	if (!deadline || deadline > now + LOOK_MS * 1000000ULL)
-		return LOOK_MS;
-	left = deadline > now ? deadline - now : 0;
-	return (left + 999999) / 1000000;
-}
-
-enum session_end session__run(struct session *s, int stop_fd)
-{
-	uint64_t deadline = s->options.duration_ns ? s->begin_ns + s->options.duration_ns : 0;
-	struct pollfd fds[] = {
-		{.fd = stop_fd, .events = POLLIN},
-		{.fd = kernel__ring_fd(s->kernel), .events = POLLIN},
-		{.fd = session__root(s)->pidfd, .events = POLLIN},
-	};
-
-	bool more = false;
-
-	s->next_symbols_ns = s->begin_ns + SYMBOLS_NS;
-	for (;;) {
-		poll(fds, sizeof(fds) / sizeof(fds[0]), more ? 0 : wait_ms(s, deadline));
-		more = look(s);
-		/* The ring stays readable while records keep coming: no reason to spin. */
-		if (fds[1].revents && !more)
-			usleep(RING_PAUSE_US);
-		if (s->observer.poll && s->observer.poll(s->observer.arg))
-			return SESSION_OBSERVER_ENDED;
-		if (fds[0].revents)
-			return SESSION_STOPPED;
-		if (fds[2].revents) {
-			if (!roster__any_root_alive(&s->roster))
-				return SESSION_TARGET_GONE;
-			fds[2].fd = -1; /* others live on: asked for at every look */
-		}
-		if (fds[2].fd < 0 && !roster__any_root_alive(&s->roster))
-			return SESSION_TARGET_GONE;
-		if (deadline && clock_monotonic_ns() >= deadline)
-			return SESSION_DURATION_OVER;
-	}
-}
-
-/* ---- finish ---- */
+#define SETTLE_US 2000 /* programs that passed the gate before it closed are done by then */
 
 static double cpu_seconds(const struct rusage *u)
 {
@@ -460,7 +85,7 @@ void session__finish(struct session *s, struct session_results *r)
 	s->finished = true;
 	kernel__set_gate(s->kernel, false);
 	r->end_ns = clock_monotonic_ns();
-	sample_memory(s, r->end_ns);
+	session__sample_memory(s, r->end_ns);
 	usleep(SETTLE_US);
 	family__refresh_symbols(s->family);
 	before = clock_monotonic_ns();
@@ -515,6 +140,9 @@ const char *session__allocator(const struct session *s)
 {
 	const struct plan_allocator *a = plan__allocator(&s->plan, session__root(s));
 
+	if (s->options.everybody)
+		return s->options.heap && plan__count(&s->plan, PLAN_ALLOC) ? "every malloc in use"
+									    : NULL;
 	return a && a->found ? a->label : NULL;
 }
 
@@ -543,6 +171,11 @@ int session__heap_now(struct session *s, struct heap_snapshot *heap)
 	if (!heap->traced)
 		return 0;
 	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);
+}
+
+int session__rescan(struct session *s, pid_t pid)
+{
+	return family__rescan(s->family, pid);
 }
 
 const struct clock_offset *session__clock(struct session *s)

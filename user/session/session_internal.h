@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared by the files that implement session/session.h, for nobody else. */
+#ifndef PERFTRACE_SESSION_SESSION_INTERNAL_H
+#define PERFTRACE_SESSION_SESSION_INTERNAL_H
+
+#include <sys/resource.h>
+
+#include "model/names.h"
+#include "probe/support.h"
+#include "session/attach.h"
+#include "session/family.h"
+#include "session/intake.h"
+#include "session/kernel.h"
+#include "session/session.h"
+#include "stack/symbolize.h"
+
+struct session {
+	struct session_options options;
+	struct session_observer observer;
+	struct roster roster;
+	struct plan plan;
+	struct kernel *kernel;
+	struct attachment *attachment;
+	struct symbolizer *symbolizer;
+	struct family *family;
+	struct intake *intake;
+	struct names *names;
+	struct link_support support;
+	struct memory_timeline memory;
+	struct clock_offset clock;
+	struct rusage usage_at_begin;
+	uint64_t begin_ns, attach_took_ns;
+	uint64_t next_sample_ns, next_tick_ns;
+	bool attached, finished;
+};
+
+/* Reads the memory now; the observer is told when its interval is over. */
+void session__sample_memory(struct session *s, uint64_t now_ns);
+
+#endif

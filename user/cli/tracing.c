@@ -214,6 +214,7 @@ static void describe_run(struct tracing *t)
 				.exe = root->exe[0] ? root->exe : NULL,
 				.allocator = session__allocator(t->session),
 				.started_ns = root->started_realtime_ns,
+				.from_start = t->launched && !t->launched->launch.caveat,
 			},
 		.offset = *session__clock(t->session),
 		.overhead = {.estimated_percent = NAN, .tracer_cpu_percent = NAN},

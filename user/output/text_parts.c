@@ -153,7 +153,7 @@ void text_data(struct strbuf *out, const struct text_style *style, const struct 
 	add_residuals(out, style, l);
 	add_incidents(out, style, l);
 	add_children(out, l);
-	if (heap->traced) {
+	if (heap->traced && !run->target.from_start) {
 		text_key(out, "");
 		strbuf_printf(out, "memory from before %s not traced\n",
 			      format_clock(text, run->begin_ns, run->utc));

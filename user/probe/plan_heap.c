@@ -79,9 +79,11 @@ static int place(const struct heap_planner *p, uint64_t vaddr, uint64_t size,
 		probe->why = "code could not be read, probed at the entry";
 		return ret == -ENOMEM ? ret : 0;
 	}
-	if (place_probe(code.bytes, code.len, vaddr, need, description__registers(description),
-			&at))
+	if (place_probe_following(code.bytes, code.len, vaddr, need,
+				  description__registers(description), &at))
 		probe->refused = "the kernel refuses its first instruction";
+	else
+		probe->cookie = description__relocate(description, at.argument_now);
 	plan_probe__set_site(probe, &at);
 	function_code__free(&code);
 	return 0;

@@ -16,6 +16,7 @@
 #include "base/nearest.h"
 #include "base/vec.h"
 #include "elf/image.h"
+#include "elf/runtime.h"
 #include "probe/function_rules.h"
 #include "probe/pairs.h"
 #include "probe/place.h"
@@ -48,6 +49,7 @@ struct plan_object {
 	 * Shared libraries never: bystanders would pay.
 	 */
 	bool is_executable;
+	struct elf_runtime runtime; /* filled if functions were asked for */
 };
 
 struct plan_probe {
@@ -75,6 +77,7 @@ struct plan_options {
 	bool heap, spans;
 	const pair_rule_list *rules;	     /* NULL or empty: every pair */
 	const function_rule_list *functions; /* NULL or empty: none */
+	const char *no_return_hooks; /* constant phrase: why returns must not be hooked, or NULL */
 };
 
 /* More functions than this are not traced at once: a glob that wide was not meant. */
@@ -97,12 +100,19 @@ struct plan_allocator {
 	char label[64]; /* "glibc malloc" */
 };
 
+/* Programs in which no return of a function may be hooked. */
+struct plan_program {
+	uint64_t exe_dev, exe_inode;
+	const char *return_hook; /* why not; NULL: it may */
+};
+
 struct plan {
 	VEC(struct plan_object) objects;
 	VEC(struct plan_probe) probes;
 	VEC(struct plan_pair) pairs;
 	VEC(struct span_site) sites;
 	VEC(struct plan_allocator) allocators; /* one per executable, if the heap was asked for */
+	VEC(struct plan_program) programs;     /* if functions were asked for */
 	VEC(struct plan_search) searches;      /* one per function rule */
 	size_t functions;		       /* chosen by the rules, planned or not */
 	unsigned int bad_objects;	       /* mapped files that could not be read as ELF */
@@ -121,6 +131,8 @@ void plan__free(struct plan *plan);
 /* The allocator of a process' executable; NULL if the heap was not planned for it. */
 const struct plan_allocator *plan__allocator(const struct plan *plan,
 					     const struct process *process);
+/* Why returns must not be hooked in a process; NULL: they may. */
+const char *plan__no_return_hooks(const struct plan *plan, const struct process *process);
 /* Is `m` a mapping of this object's file? */
 bool plan_object__is_behind(const struct plan_object *object, const struct mapping *m);
 /* The object behind a mapping; NULL if it is not part of the plan. */
@@ -151,12 +163,17 @@ void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_heap__add(struct plan *plan, const struct process *process,
 		   const struct plan_image *images, size_t n);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
-/* What in an image or its process forbids ways of seeing functions end; constant phrases. */
+/* What in a process forbids ways of seeing functions end; constant phrases. */
 struct plan_hazards {
-	const char *return_hook; /* why returns cannot be hooked, or NULL */
-	const char *refused;	 /* why functions cannot be probed at all, or NULL */
+	const char *return_hook; /* why returns must not be hooked, or NULL */
 };
 
+/*
+ * What the images that a process maps, and the process itself, forbid; remembers it for the
+ * program. -ENOMEM.
+ */
+int plan_hazards__find(struct plan *plan, const struct process *process, const struct maps *maps,
+		       const struct plan_options *options, struct plan_hazards *out);
 int plan_functions__add(struct plan *plan, const struct plan_image *image,
 			const function_rule_list *rules, const struct plan_hazards *hazards);
 int plan_loader__add(struct plan *plan, const struct plan_image *image);

@@ -123,8 +123,7 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		probe->offset = p->plan->probes.data[entry].offset;
 		probe->site_offset = offset;
 		probe->emulated = at->emulated;
-		probe->why = "way out: " /* the return address stays untouched */
-			     "exceptions or panics may pass this function";
+		probe->why = p->hazards->return_hook;
 		snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
 		p->plan->sites.data[probe->cookie].condition =
 			at->kind == EXIT_TAIL_JCC ? 1 + at->condition : 0;
@@ -166,7 +165,8 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 static int add_function(struct planner *p, const struct elf_symbol *symbol, const char *name)
 {
 	struct plan_probe *probe;
-	const char *refused = p->hazards->refused;
+	const struct plan_object *object = &p->plan->objects.data[p->image->object];
+	const char *refused = NULL;
 	size_t pair, entry;
 	int ret = add_pair(p->plan, name, &pair);
 
@@ -175,7 +175,11 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 		return -ENOMEM;
 	entry = probe - p->plan->probes.data;
 	probe->hook = p->hazards->return_hook ? HOOK_SITE : HOOK_CALL;
-	if (!refused)
+	if (object->runtime.kind == RUNTIME_GO)
+		refused = "Go: its stacks move, and its exits cannot be told";
+	else if (object->runtime.moves_stacks)
+		refused = "its stack is made of pieces that move (split stacks)";
+	else
 		refused = place_entry(p, symbol, probe, &ret);
 	if (!ret && !refused && p->hazards->return_hook) {
 		ret = add_exits(p, symbol, entry, pair, &refused);

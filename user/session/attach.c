@@ -172,14 +172,15 @@ static int link_heap(struct attachment *a, size_t object, pid_t pid, link_list *
 	return link_kind(a, object, KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, pid, fds);
 }
 
-/* All but the heap's and the loader's. */
-static int link_others(struct attachment *a, size_t object, pid_t pid, link_list *fds)
+/* All but the heap's and the loader's; `returns`: returns of functions may be hooked. */
+static int link_others(struct attachment *a, size_t object, pid_t pid, bool returns,
+		       link_list *fds)
 {
 	int ret = link_kind(a, object, KERNEL_SPAN, KERNEL_PROGRAMS, pid, fds);
 
 	if (!ret)
 		ret = link_kind(a, object, KERNEL_FUNCTION_SITE, KERNEL_PROGRAMS, pid, fds);
-	if (!ret)
+	if (!ret && returns)
 		ret = link_kind(a, object, KERNEL_FUNCTION_CALL, KERNEL_FUNCTION_RETURN, pid, fds);
 	return ret;
 }
@@ -237,7 +238,7 @@ static int share_object(struct attachment *a, size_t object)
 		done->heap = !ret;
 	}
 	if (!ret && !done->others) {
-		ret = link_others(a, object, 0, &a->shared);
+		ret = link_others(a, object, 0, true, &a->shared);
 		done->others = !ret;
 	}
 	if (!ret && !done->loader) {
@@ -293,6 +294,7 @@ int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err)
 {
 	const struct plan_allocator *allocator = plan__allocator(a->plan, process);
+	bool returns = !plan__no_return_hooks(a->plan, process);
 	struct process_links *links = links_of(a, process->pid);
 	int ret = links ? 0 : -ENOMEM;
 
@@ -310,7 +312,7 @@ int attachment__add_process(struct attachment *a, const struct process *process,
 			done->heap = !ret;
 		}
 		if (!ret && !done->others) {
-			ret = link_others(a, o, process->pid, &links->fds);
+			ret = link_others(a, o, process->pid, returns, &links->fds);
 			done->others = !ret;
 		}
 		if (ret && ret != -ESRCH)

@@ -26,6 +26,8 @@ struct session {
 	struct intake *intake;
 	struct names *names;
 	struct link_support support;
+	bool kills_returns;	     /* return probes would kill a target */
+	const char *no_return_hooks; /* constant phrase: why functions' returns are left alone */
 	struct memory_timeline memory;
 	struct clock_offset clock;
 	struct rusage usage_at_begin;

@@ -41,7 +41,8 @@ struct span_site {
 	__u8 role;    /* enum site_role */
 	__u8 named;   /* 1: the first string argument is the span's name (our own macros) */
 	__u8 strings; /* how many of `string` may be context */
-	__u8 pad;
+	/* SITE_END at a conditional jump: 1 + the condition (its number in jcc) that must hold. */
+	__u8 condition;
 	struct arg_spec name;
 	struct arg_spec string[SPAN_STRINGS_MAX];
 	/* Learned: an argument that never held text stops being read (see bpf/span.bpf.c). */

@@ -79,6 +79,7 @@ def the_summary_tells_the_sites():
                   f"{truth['live_bytes'] / 1024:.1f} KB", "books balanced"):
         h.check(words in result.out, f"the summary has {words!r}", result.out)
     h.check("ended (status 0)" in result.err, "standard error tells how it ended", result.err)
+    h.check("from before" not in result.out, "nothing is older than the trace", result.out)
     h.check(f"-p {truth['pid']}" not in result.out, "no advice about a process that is gone",
             result.out)
 

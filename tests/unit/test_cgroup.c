@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/suggest.h"
 #include "target/cgroup.h"
 
 static char top[] = "/tmp/test_cgroup.XXXXXX";
@@ -324,22 +323,6 @@ static void strange_trees_come_to_an_end(void **state)
 	assert_pids("g", (pid_t[]){1}, 1);
 }
 
-static void mistyped_names_are_recognised(void **state)
-{
-	char *names[] = {"leaks", "spans", "postgresql@15-main.service", ""};
-	char long_name[1000];
-
-	memset(long_name, 'x', sizeof(long_name) - 1);
-	long_name[sizeof(long_name) - 1] = '\0';
-	assert_string_equal(suggest("leeks", names, 4), "leaks");
-	assert_string_equal(suggest("spans", names, 4), "spans");
-	assert_string_equal(suggest("span", names, 4), "spans");
-	assert_string_equal(suggest("postgresql", names, 4), "postgresql@15-main.service");
-	assert_null(suggest("nonsense", names, 4));
-	assert_null(suggest(long_name, names, 4));
-	assert_null(suggest("x", names, 0));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,7 +335,6 @@ int main(void)
 		cmocka_unit_test_teardown(processes_are_those_of_the_whole_subtree, clean_up),
 		cmocka_unit_test_teardown(nonsense_is_no_pid, clean_up),
 		cmocka_unit_test_teardown(strange_trees_come_to_an_end, clean_up),
-		cmocka_unit_test(mistyped_names_are_recognised),
 	};
 	int failed;
 

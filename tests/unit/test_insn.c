@@ -84,16 +84,16 @@ static const struct known known[] = {
 	{"31ff", INSN_PLAIN, false, RDI, "xor"},
 	{"48c1e81a", INSN_PLAIN, false, RAX, "shr"},
 	{"f7e6", INSN_PLAIN, false, RAX | RDX, NULL},
-	{"88d4", INSN_PLAIN, false, RAX | RSP, "mov"}, /* ah, or spl under a REX */
+	{"88d4", INSN_PLAIN, false, RAX, "mov"}, /* %ah, under a REX %spl */
 	{"4088d4", INSN_PLAIN, false, RSP, "mov"},
 	{"5d", INSN_PLAIN, false, RSP | RBP, NULL},
 	{"c9", INSN_PLAIN, false, RSP | RBP, NULL},
 	{"f348a5", INSN_PLAIN, false, RSI | RDI | RCX, NULL},
 	{"0fb63c02", INSN_PLAIN, false, RDI, NULL},
 	{"0f90c0", INSN_PLAIN, false, RAX, NULL},
-	{"f30f1eca", INSN_PLAIN, false, RDX, NULL},		  /* rdsspd %edx */
-	{"c5f877", INSN_PLAIN, false, 0, NULL},			  /* vzeroupper */
-	{"c4e2f0f2c2", INSN_PLAIN, false, RAX | RCX | RDX, NULL}, /* andn %rdx,%rcx,%rax */
+	{"f30f1eca", INSN_PLAIN, false, RDX, NULL},   /* rdsspd %edx */
+	{"c5f877", INSN_PLAIN, false, 0, NULL},	      /* vzeroupper */
+	{"c4e2f0f2c2", INSN_PLAIN, false, RAX, NULL}, /* andn %rdx,%rcx,%rax */
 	{"0fa2", INSN_PLAIN, false, RAX | RCX | RDX | GPR_BIT(GPR_RBX), NULL},
 	{"48b80102030405060708", INSN_PLAIN, false, RAX, "mov"},
 	{"66b80102", INSN_PLAIN, false, RAX, "mov"},
@@ -101,7 +101,20 @@ static const struct known known[] = {
 	{"f6c208", INSN_PLAIN, false, 0, NULL},
 	{"f7d8", INSN_PLAIN, false, RAX, NULL},
 	{"c8100000", INSN_PLAIN, false, RSP | RBP, NULL},
-	{"62f17c4828c1", INSN_PLAIN, false, RAX | RCX, NULL},
+	{"62f17c4828c1", INSN_PLAIN, false, 0, NULL},	    /* vmovaps */
+	{"c5e95411", INSN_PLAIN, false, 0, NULL},	    /* vandpd (%rcx),%xmm2,%xmm2 */
+	{"c5f97ec4", INSN_PLAIN, false, RSP, NULL},	    /* vmovd %xmm0,%esp */
+	{"c5fa7ee4", INSN_PLAIN, false, 0, NULL},	    /* vmovq %xmm4,%xmm4 */
+	{"c4e2fbf6d1", INSN_PLAIN, false, RAX | RDX, NULL}, /* mulx %rcx,%rax,%rdx */
+	{"c4e2f8f3c9", INSN_PLAIN, false, RAX, NULL},	    /* blsr %rcx,%rax */
+	{"fec4", INSN_PLAIN, false, RAX, NULL},		    /* inc %ah */
+	{"ffc4", INSN_PLAIN, false, RSP, NULL},		    /* inc %esp */
+	{"f6dc", INSN_PLAIN, false, RAX, NULL},		    /* neg %ah */
+	{"f7dc", INSN_PLAIN, false, RSP, NULL},		    /* neg %esp */
+	{"0fb1cc", INSN_PLAIN, false, RAX | RSP, NULL},	    /* cmpxchg %ecx,%esp */
+	{"f30f7ee4", INSN_PLAIN, false, 0, NULL},	    /* movq %xmm4,%xmm4 */
+	{"480fc70f", INSN_PLAIN, false, RAX | RDX, NULL},   /* cmpxchg16b (%rdi) */
+	{"0faee8", INSN_PLAIN, false, 0, NULL},		    /* lfence */
 	{"c7f810000000", INSN_XBEGIN, false, RAX, "xbegin"},
 };
 

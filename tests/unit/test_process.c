@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -294,6 +295,108 @@ static void found_by_name(void **state)
 	end_child(zombie);
 }
 
+static void add_pid(pid_list *pids, pid_t pid)
+{
+	*vec_push(pids) = pid;
+}
+
+static void programs_are_kept_oldest_first(void **state)
+{
+	pid_t zombie = start_child(NULL, 0), gone = start_child(NULL, 0), old, young;
+	pid_list pids = {0};
+	siginfo_t info;
+
+	kill(zombie, SIGKILL);
+	assert_int_equal(waitid(P_PID, zombie, &info, WEXITED | WNOWAIT), 0);
+	old = start_child(NULL, 0);
+	usleep(30000); /* start times are counted in 10 ms */
+	young = start_child(NULL, 0);
+	end_child(gone);
+	add_pid(&pids, young);
+	add_pid(&pids, getpid());
+	add_pid(&pids, 2); /* kthreadd */
+	add_pid(&pids, zombie);
+	add_pid(&pids, old);
+	add_pid(&pids, gone);
+	assert_int_equal(process__keep_programs(&pids), 0);
+	assert_int_equal(pids.len, 2);
+	assert_int_equal(pids.data[0], old);
+	assert_int_equal(pids.data[1], young);
+	pids.len = 0;
+	assert_int_equal(process__keep_programs(&pids), 0);
+	assert_int_equal(pids.len, 0);
+	vec_free(&pids);
+	end_child(old);
+	end_child(young);
+	end_child(zombie);
+}
+
+static void threads_have_a_process(void **state)
+{
+	assert_int_equal(process__of_thread((pid_t)syscall(SYS_gettid)), getpid());
+	assert_int_equal(process__of_thread(getppid()), getppid());
+	assert_int_equal(process__of_thread(0x7fffffff), 0);
+}
+
+/* Runs a copy of a program, so that its file can go meanwhile. */
+static pid_t start_copy(const char *path)
+{
+	char command[PATH_MAX + 64], target[PATH_MAX], link[64];
+	pid_t pid;
+
+	snprintf(command, sizeof(command), "cp /bin/sleep '%s'", path);
+	assert_int_equal(system(command), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl(path, path, "1000", NULL);
+		_exit(127);
+	}
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	for (int i = 0; i < 1000; i++) {
+		ssize_t n = readlink(link, target, sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		if (!strcmp(target, path))
+			return pid;
+		usleep(10000);
+	}
+	fail_msg("%s does not start", path);
+	return -1;
+}
+
+/* The kernel marks the name of a deleted file; the program is still called what it was. */
+static void a_deleted_executable_keeps_its_name(void **state)
+{
+	static const char *const names[] = {"perftrace-ut-long-name", "perftrace-ut (deleted)"};
+	char directory[] = "/tmp/test_process.XXXXXX", path[PATH_MAX];
+
+	assert_non_null(mkdtemp(directory));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		pid_list found = {0};
+		struct process p;
+		pid_t pid;
+
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		pid = start_copy(path);
+		for (int deleted = 0; deleted <= 1; deleted++) {
+			assert_int_equal(process__open(pid, &p, NULL), 0);
+			assert_string_equal(p.exe, path);
+			assert_int_equal(p.exe_deleted, deleted);
+			process__close(&p);
+			found.len = 0;
+			assert_int_equal(process__find_by_name(names[i], &found), 0);
+			assert_true(has_pid(&found, pid));
+			if (!deleted)
+				unlink(path);
+		}
+		vec_free(&found);
+		end_child(pid);
+	}
+	rmdir(directory);
+}
+
 /* Set up by start_family(): a child with two children, one of which has a child, all shared. */
 struct family {
 	pid_t child, grandchild, other_program, great_grandchild;
@@ -471,6 +574,9 @@ int main(void)
 		cmocka_unit_test(threads_are_refused),
 		cmocka_unit_test(odd_names),
 		cmocka_unit_test(found_by_name),
+		cmocka_unit_test(programs_are_kept_oldest_first),
+		cmocka_unit_test(threads_have_a_process),
+		cmocka_unit_test(a_deleted_executable_keeps_its_name),
 		cmocka_unit_test(descendants),
 		cmocka_unit_test(siblings_in_trade),
 		cmocka_unit_test(memory),

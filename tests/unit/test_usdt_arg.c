@@ -12,7 +12,25 @@
 #include "probe/usdt_arg.h"
 
 /* Where the kernel's struct pt_regs of x86-64 has its registers (arch/x86/include/asm/ptrace.h). */
-enum word { R15, R14, R13, R12, RBP, RBX, R11, R10, R9, R8, RAX, RCX, RDX, RSI, RDI, RSP = 19 };
+enum word {
+	R15,
+	R14,
+	R13,
+	R12,
+	RBP,
+	RBX,
+	R11,
+	R10,
+	R9,
+	R8,
+	RAX,
+	RCX,
+	RDX,
+	RSI,
+	RDI,
+	RIP = 16,
+	RSP = 19
+};
 #define AT(word) ((word)*8)
 
 static const struct {
@@ -29,6 +47,19 @@ static const struct {
 	{R14, {"r14", "r14d", "r14w", "r14b"}}, {R15, {"r15", "r15d", "r15w", "r15b"}},
 };
 
+#define LOCATION 0x401000
+#define COUNTER	 0x404010
+
+static int find_variable(void *arg, const char *name, uint64_t *vaddr)
+{
+	if (strcmp(name, "counter") && strcmp(name, "ns.counter@1"))
+		return -ENOENT;
+	*vaddr = COUNTER;
+	return 0;
+}
+
+static const struct usdt_place place = {.location = LOCATION, .variable = find_variable};
+
 /* Parses from memory that ends with the string, so that a sanitizer sees any step behind it. */
 static size_t parse(const char *text, struct arg_spec *args, size_t max)
 {
@@ -36,7 +67,7 @@ static size_t parse(const char *text, struct arg_spec *args, size_t max)
 	size_t n;
 
 	memset(args, 0xa5, max * sizeof(*args));
-	n = usdt_arg__parse(copy, args, max);
+	n = usdt_arg__parse(copy, &place, args, max);
 	free(copy);
 	return n;
 }
@@ -115,12 +146,32 @@ static void memory(void **state)
 	}
 }
 
+/* At the probe the instruction pointer is where the probe is: 0x3010 before the variable. */
+static void relative(void **state)
+{
+	assert_arg("-4@counter(%rip)",
+		   (struct arg_spec){ARG_DEREF, 4, 1, 0, AT(RIP), 0, COUNTER - LOCATION});
+	assert_arg("8@counter+8(%rip)",
+		   (struct arg_spec){ARG_DEREF, 8, 0, 0, AT(RIP), 0, COUNTER - LOCATION + 8});
+	assert_arg("8@counter-8(%rip)",
+		   (struct arg_spec){ARG_DEREF, 8, 0, 0, AT(RIP), 0, COUNTER - LOCATION - 8});
+	assert_arg("8@16+counter(%rip)",
+		   (struct arg_spec){ARG_DEREF, 8, 0, 0, AT(RIP), 0, COUNTER - LOCATION + 16});
+	assert_arg("8@ns.counter@1(%rip)",
+		   (struct arg_spec){ARG_DEREF, 8, 0, 0, AT(RIP), 0, COUNTER - LOCATION});
+}
+
 /* All of an argument that cannot be fetched is blank, or the kernel side would read half of it. */
 static void unfetchable(void **state)
 {
 	static const char *const texts[] = {
 		"-4@NBuffers(%rip)",
 		"-4@40+CheckpointStats(%rip)",
+		"8@counter(%rip,%rax,1)",
+		"8@counter(%rip",
+		"8@(%rip)",
+		"8@counter+(%rip)",
+		"8@8+(%rip)",
 		"8@0(%rip)",
 		"8@symbol",
 		"8@%ah",
@@ -285,6 +336,7 @@ int main(void)
 		cmocka_unit_test(every_register_at_every_size),
 		cmocka_unit_test(constants),
 		cmocka_unit_test(memory),
+		cmocka_unit_test(relative),
 		cmocka_unit_test(unfetchable),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(overlong),

@@ -55,6 +55,11 @@ void nearest__offer(struct nearest *n, const char *candidate)
 {
 	size_t wanted = strlen(n->wanted), len = strnlen(candidate, NEAREST_MAX), d;
 
+	if (wanted > 2 && !n->best[0] && strstr(candidate, n->wanted)) {
+		memcpy(n->best, candidate, len);
+		n->best[len] = '\0';
+		return;
+	}
 	if (!wanted || len + n->distance <= wanted || wanted + n->distance <= len)
 		return;
 	d = distance(n->wanted, wanted, candidate, len, n->distance);

@@ -16,7 +16,8 @@ struct nearest {
 void nearest__init(struct nearest *n, const char *wanted);
 /*
  * Offers a candidate. It becomes the best if it needs the fewest edits (insert, delete, replace,
- * swap of neighbours) so far, and not more than a third of its letters.
+ * swap of neighbours) so far, and not more than a third of the letters wanted. While nothing else
+ * comes near, the first candidate that contains what was wanted does.
  */
 void nearest__offer(struct nearest *n, const char *candidate);
 

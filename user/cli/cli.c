@@ -11,7 +11,7 @@
 #include "base/notice.h"
 #include "output/vis.h"
 
-#define RUN_OPTIONS (OPTIONS_COMMON | OPTIONS_TARGET | OPTIONS_RUN)
+#define RUN_OPTIONS (OPTIONS_COMMON | OPTIONS_TARGET | OPTIONS_ALL | OPTIONS_RUN)
 
 static const struct command commands[] = {
 	{NULL, "-p PID", "spans as they happen, memory, and at the end a summary",
@@ -23,8 +23,8 @@ static const struct command commands[] = {
 	{"spans", "-p PID", "only span timings, to standard output or a file",
 	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_SPANS, ARGUMENT_NONE, command_spans},
 	{"run", "-- COMMAND [ARGS]", "start COMMAND and trace it from its first instruction",
-	 (RUN_OPTIONS & ~OPTIONS_TARGET) | OPTIONS_HEAP | OPTIONS_SPANS | OPTIONS_TIMER |
-		 OPTIONS_LOG | OPTIONS_LAUNCH,
+	 (RUN_OPTIONS & ~(OPTIONS_TARGET | OPTIONS_ALL)) | OPTIONS_HEAP | OPTIONS_SPANS |
+		 OPTIONS_TIMER | OPTIONS_LOG | OPTIONS_LAUNCH,
 	 ARGUMENT_COMMAND, command_run},
 	{"probes", "-p PID [GLOB]", "what could be traced in a process; attaches nothing",
 	 OPTIONS_COMMON | OPTIONS_TARGET | OPTIONS_LIST, ARGUMENT_ONE, command_probes},

@@ -18,6 +18,7 @@ enum option_id {
 	OPT_DURATION = 'd',
 	OPT_INTERVAL = 'i',
 	OPT_OUTPUT = 'o',
+	OPT_ALL = 'a',
 	OPT_PAIR = 'u',
 	OPT_FUNCTION = 'f',
 	OPT_VERBOSE = 'v',
@@ -31,6 +32,7 @@ enum option_id {
 	OPT_RING,
 	OPT_MODE,
 	OPT_MAX_LIVE,
+	OPT_INODE_WIDE,
 	OPT_STACK_DEPTH,
 	OPT_TOP,
 	OPT_MIN_SIZE,
@@ -58,6 +60,7 @@ static const struct option_row {
 	 "all processes in a control group and below it, and their children"},
 	{OPT_USER, "user", "USER", OPTIONS_LAUNCH,
 	 "start COMMAND as USER (default: who started perftrace, also under sudo)"},
+	{OPT_ALL, "all", NULL, OPTIONS_ALL, "every process; the heap only with --mode exact"},
 	{OPT_DURATION, "duration", "TIME", OPTIONS_RUN,
 	 "stop after TIME (5, 500ms, 2m); else Ctrl-C or the target's exit"},
 	{OPT_INTERVAL, "interval", "TIME", OPTIONS_TIMER,
@@ -74,6 +77,8 @@ static const struct option_row {
 	{OPT_FOLLOW, "follow", NULL, OPTIONS_RUN,
 	 "trace children, too (default if some run the same program)"},
 	{OPT_NO_FOLLOW, "no-follow", NULL, OPTIONS_RUN, "do not trace children"},
+	{OPT_INODE_WIDE, "inode-wide", NULL, OPTIONS_RUN,
+	 "probe libraries for everybody who maps them: children miss nothing, others pay, too"},
 	{OPT_MODE, "mode", "MODE", OPTIONS_HEAP, "how the heap is traced: exact (auto = exact)"},
 	{OPT_TOP, "top", "N", OPTIONS_HEAP, "list at most N call sites"},
 	{OPT_OLDER, "older", "TIME", OPTIONS_AGE, "only blocks that are older than TIME"},
@@ -268,6 +273,7 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 	case OPT_MODE:
 		if (strcmp(value, "exact") && strcmp(value, "auto"))
 			return bad_value(row, value, "a mode of this version: exact or auto", err);
+		o->mode_exact = !strcmp(value, "exact");
 		return 0;
 	case OPT_TOP:
 		if (!parse_count(value, 100000, &n) || !n)
@@ -282,6 +288,12 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 		if (!parse_count(value, 100000000, &n) || !n)
 			return bad_value(row, value, "a number of blocks (try 4000000)", err);
 		o->live_max = n;
+		return 0;
+	case OPT_ALL:
+		o->everybody = true;
+		return 0;
+	case OPT_INODE_WIDE:
+		o->inode_wide = true;
 		return 0;
 	case OPT_STACK_DEPTH:
 		if (!parse_count(value, STACK_DEPTH_MAX, &n))

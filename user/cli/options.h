@@ -26,7 +26,8 @@ enum option_group {
 	OPTIONS_LOG = 1 << 7,	   /* --no-log */
 	OPTIONS_LIST = 1 << 8,	   /* -u, --json, -o of commands that attach nothing */
 	OPTIONS_LAUNCH = 1 << 9,   /* --user */
-	OPTIONS_DRY_RUN = 1 << 10, /* --dry-run */
+	OPTIONS_ALL = 1 << 10,	   /* -a */
+	OPTIONS_DRY_RUN = 1 << 11, /* --dry-run */
 };
 
 /* What may follow the options. */
@@ -44,6 +45,9 @@ enum color_mode {
 
 struct options {
 	pid_list pids;
+	bool everybody;	  /* -a */
+	bool inode_wide;  /* links for all who map a file */
+	bool mode_exact;  /* --mode exact was said */
 	const char *name; /* -n */
 	const char *cgroup, *unit;
 	const char *user;     /* whom `run` starts COMMAND as; NULL = who started perftrace */

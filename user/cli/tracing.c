@@ -17,8 +17,10 @@
 #include "base/strbuf.h"
 #include "cli/function_offer.h"
 #include "cli/launched.h"
+#include "cli/shared_price.h"
 #include "cli/signals.h"
 #include "output/format.h"
+#include "target/everybody.h"
 
 /* Wrong before any privilege is asked for. */
 static int check_own_pid(const pid_list *pids, struct error *err)
@@ -110,6 +112,7 @@ static void announce(struct tracing *t)
 	const struct plan *plan = session__plan(s);
 	const char *allocator = session__allocator(s);
 	size_t processes = session__process_count(s), pairs = plan__span_pairs(plan);
+	char pid[16] = "";
 	struct strbuf what = {0};
 
 	if (pairs)
@@ -121,10 +124,12 @@ static void announce(struct tracing *t)
 			      plan->functions == 1 ? "" : "s");
 	if (allocator)
 		strbuf_printf(&what, ", %s", allocator);
-	if (session__follows(s))
+	if (session__follows(s) && !everybody__is(root))
 		strbuf_puts(&what, ", children followed");
+	if (!everybody__is(root))
+		snprintf(pid, sizeof(pid), "%d ", root->pid);
 	/* The first comma of the list is the colon of the sentence. */
-	notice(NOTICE_INFO, "attached to %d %s in %.0f ms%s%s", root->pid, root->comm,
+	notice(NOTICE_INFO, "attached to %s%s in %.0f ms%s%s", pid, root->comm,
 	       session__attached_ns(s) / 1e6, what.len ? ":" : "",
 	       what.len ? strbuf_str(&what) + 1 : "");
 	strbuf_free(&what);
@@ -154,6 +159,8 @@ static int check_offer(struct tracing *t, const struct tracing_wants *wants, str
 	const struct plan *plan = session__plan(t->session);
 	const struct process *root = session__root(t->session);
 
+	if (everybody__is(root))
+		return 0; /* whatever there is, and what comes */
 	if (wants->heap && !session__allocator(t->session)) {
 		const char *sentence = "no malloc was found in the executable or its libraries of";
 
@@ -206,6 +213,7 @@ static void describe_run(struct tracing *t)
 				.exe = root->exe[0] ? root->exe : NULL,
 				.allocator = session__allocator(t->session),
 				.started_ns = root->started_realtime_ns,
+				.from_start = t->launched && !t->launched->launch.caveat,
 			},
 		.offset = *session__clock(t->session),
 		.overhead = {.estimated_percent = NAN, .tracer_cpu_percent = NAN},
@@ -218,6 +226,35 @@ static enum follow_mode follow_mode(const struct options *options)
 	bool whole = options->unit || options->cgroup || options->command;
 
 	return whole && options->follow == FOLLOW_AUTO ? FOLLOW_ON : options->follow;
+}
+
+static int prepare_pids(struct session_options *s, const struct options *options, struct error *err)
+{
+	int ret = tracing__find_pids(options, &s->pids, &s->named_pids, err);
+
+	if (!ret)
+		ret = check_own_pid(&s->pids, err);
+	if (!ret)
+		ret = check_permissions(&s->pids, err);
+	return ret;
+}
+
+/* Every malloc on the machine is a high price: it has to be asked for. */
+static int prepare_everybody(struct session_options *s, const struct options *options,
+			     const struct tracing_wants *wants, struct error *err)
+{
+	if (options->pids.len || options->name || options->unit || options->cgroup)
+		return error_set(
+			err, EXIT_USAGE, -EINVAL,
+			"-a means every process: -p, -n, -U and --cgroup do not go with it");
+	if (wants->needs_heap && !options->mode_exact)
+		return error_set(
+			err, EXIT_USAGE, -EINVAL,
+			"leaks -a would slow down every malloc and free on this machine. Say "
+			"so with --mode exact, or choose a process.");
+	s->everybody = true;
+	s->heap = wants->heap && options->mode_exact;
+	return tracing__check_permissions("attach to all processes", err);
 }
 
 int tracing__prepare(struct tracing *t, const struct options *options,
@@ -233,6 +270,7 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 		.ring_bytes = options->ring_bytes,
 		.live_max = options->live_max,
 		.stack_depth = options->stack_depth,
+		.inode_wide = options->inode_wide,
 		.duration_ns = options->duration_ns,
 		.interval_ns = options->interval_ns,
 		.age_ns = options->older_ns,
@@ -242,11 +280,10 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 	memset(t, 0, sizeof(*t));
 	t->options = options;
 	t->launched = wants->launched;
-	ret = tracing__find_pids(options, &s.pids, &s.named_pids, err);
-	if (!ret)
-		ret = check_own_pid(&s.pids, err);
-	if (!ret)
-		ret = check_permissions(&s.pids, err);
+	if (options->everybody)
+		ret = prepare_everybody(&s, options, wants, err);
+	else
+		ret = prepare_pids(&s, options, err);
 	if (!ret) {
 		t->stop_fd = signals__begin();
 		prepare_self();
@@ -264,7 +301,10 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 
 int tracing__attach(struct tracing *t, struct error *err)
 {
-	int ret = session__attach(t->session, err);
+	int ret;
+
+	shared_price__tell(session__plan(t->session), session__root(t->session), t->options);
+	ret = session__attach(t->session, err);
 
 	if (ret)
 		return ret;

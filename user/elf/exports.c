@@ -19,7 +19,7 @@ static int find_in_table(const Elf64_Sym *table, size_t n, const char *strings, 
 	return -ENOENT;
 }
 
-int elf_export__find(const struct elf_image *img, const char *name, uint64_t *vaddr)
+static int find(const struct elf_image *img, uint32_t type, const char *name, uint64_t *vaddr)
 {
 	struct elf_section sec, string_sec;
 	void *table = NULL, *strings = NULL;
@@ -29,7 +29,7 @@ int elf_export__find(const struct elf_image *img, const char *name, uint64_t *va
 	for (size_t i = 1;; i++) {
 		if (!elf_image__section_at(img, i, &sec))
 			return -ENOENT;
-		if (sec.type == SHT_DYNSYM)
+		if (sec.type == type)
 			break;
 	}
 	if (sec.entsize != sizeof(Elf64_Sym) ||
@@ -46,4 +46,16 @@ int elf_export__find(const struct elf_image *img, const char *name, uint64_t *va
 	free(table);
 	free(strings);
 	return ret;
+}
+
+int elf_export__find(const struct elf_image *img, const char *name, uint64_t *vaddr)
+{
+	return find(img, SHT_DYNSYM, name, vaddr);
+}
+
+int elf_variable__find(const struct elf_image *img, const char *name, uint64_t *vaddr)
+{
+	int ret = find(img, SHT_DYNSYM, name, vaddr);
+
+	return ret == -ENOENT ? find(img, SHT_SYMTAB, name, vaddr) : ret;
 }

@@ -15,7 +15,9 @@
 
 struct fde_index {
 	size_t count;
-	uint64_t starts[]; /* vaddrs, ascending */
+	struct function {
+		uint64_t start, fde; /* vaddrs; by ascending start */
+	} functions[];
 };
 
 struct header {
@@ -84,17 +86,18 @@ static int read_header(const struct elf_image *img, const Elf64_Phdr *p, uint64_
 
 static int compare_starts(const void *left, const void *right)
 {
-	const uint64_t *a = left, *b = right;
+	const struct function *a = left, *b = right;
 
-	return *a < *b ? -1 : *a > *b;
+	return a->start < b->start ? -1 : a->start > b->start;
 }
 
 /* Linkers sort the table; where one did not, we do. */
 static void sort_starts(struct fde_index *idx)
 {
 	for (size_t i = 1; i < idx->count; i++) {
-		if (idx->starts[i - 1] > idx->starts[i]) {
-			qsort(idx->starts, idx->count, sizeof(idx->starts[0]), compare_starts);
+		if (idx->functions[i - 1].start > idx->functions[i].start) {
+			qsort(idx->functions, idx->count, sizeof(idx->functions[0]),
+			      compare_starts);
 			return;
 		}
 	}
@@ -118,7 +121,7 @@ int fde_index__load(const struct elf_image *img, struct fde_index **out)
 	if (rows > elf_image__size(img) || count * sizeof(struct row) > elf_image__size(img) - rows)
 		return -EINVAL;
 	table = malloc(count * sizeof(*table) + 1);
-	idx = malloc(sizeof(*idx) + count * sizeof(idx->starts[0]));
+	idx = malloc(sizeof(*idx) + count * sizeof(idx->functions[0]));
 	err = table && idx ? elf_image__read(img, rows, table, count * sizeof(*table)) : -ENOMEM;
 	if (err) {
 		free(table);
@@ -126,8 +129,10 @@ int fde_index__load(const struct elf_image *img, struct fde_index **out)
 		return err;
 	}
 	idx->count = count;
-	for (uint32_t i = 0; i < count; i++)
-		idx->starts[i] = p->p_vaddr + (uint64_t)(int64_t)table[i].start;
+	for (uint32_t i = 0; i < count; i++) {
+		idx->functions[i].start = p->p_vaddr + (uint64_t)(int64_t)table[i].start;
+		idx->functions[i].fde = p->p_vaddr + (uint64_t)(int64_t)table[i].fde;
+	}
 	free(table);
 	sort_starts(idx);
 	*out = idx;
@@ -152,7 +157,7 @@ static size_t upper_bound(const struct fde_index *idx, uint64_t vaddr)
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (idx->starts[mid] <= vaddr)
+		if (idx->functions[mid].start <= vaddr)
 			low = mid + 1;
 		else
 			high = mid;
@@ -166,7 +171,7 @@ int fde_index__function_start(const struct fde_index *idx, uint64_t vaddr, uint6
 
 	if (!end)
 		return -ENOENT;
-	*start = idx->starts[end - 1];
+	*start = idx->functions[end - 1].start;
 	return 0;
 }
 
@@ -176,6 +181,16 @@ int fde_index__next_start(const struct fde_index *idx, uint64_t vaddr, uint64_t 
 
 	if (end == idx->count)
 		return -ENOENT;
-	*start = idx->starts[end];
+	*start = idx->functions[end].start;
+	return 0;
+}
+
+int fde_index__entry(const struct fde_index *idx, uint64_t start, uint64_t *fde)
+{
+	size_t end = upper_bound(idx, start);
+
+	if (!end || idx->functions[end - 1].start != start)
+		return -ENOENT;
+	*fde = idx->functions[end - 1].fde;
 	return 0;
 }

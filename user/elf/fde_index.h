@@ -32,5 +32,7 @@ size_t fde_index__count(const struct fde_index *idx);
 int fde_index__function_start(const struct fde_index *idx, uint64_t vaddr, uint64_t *start);
 /* The nearest function start above `vaddr`; -ENOENT behind the last one. */
 int fde_index__next_start(const struct fde_index *idx, uint64_t vaddr, uint64_t *start);
+/* vaddr of the unwind information of the function that starts at exactly `start`; -ENOENT. */
+int fde_index__entry(const struct fde_index *idx, uint64_t start, uint64_t *fde);
 
 #endif

@@ -152,25 +152,25 @@ static void add_numbers(struct strbuf *out, const struct leaks_report *r)
 static void add_next(struct strbuf *out, const struct leaks_report *r)
 {
 	uint64_t seconds = r->run->duration_ns / NSEC_PER_SEC;
-	uint32_t pid = r->run->target.pid;
+	char who[TEXT_TARGET_LEN];
 
 	if (r->run->target.gone) {
 		text_next_when_gone(out, r->run);
 		return;
 	}
+	text_target(who, &r->run->target, r->heap->traced);
 	text_key(out, "NEXT");
 	if (!r->heap->traced)
-		strbuf_printf(out, "perftrace probes -p %" PRIu32 "    what can be traced there\n",
-			      pid);
+		strbuf_printf(out, "perftrace probes %s    what can be traced there\n", who);
 	else if (r->candidates->list.len)
 		strbuf_printf(out,
-			      "perftrace leaks -p %" PRIu32 " -d %" PRIu64 " --older %" PRIu64
+			      "perftrace leaks %s -d %" PRIu64 " --older %" PRIu64
 			      "s    only what stays\n",
-			      pid, seconds < 10 ? 30 : seconds * 2,
+			      who, seconds < 10 ? 30 : seconds * 2,
 			      seconds < 10 ? 10 : seconds / 2);
 	else
-		strbuf_printf(out, "perftrace leaks -p %" PRIu32 " -d %" PRIu64 "    look longer\n",
-			      pid, seconds < 10 ? 60 : seconds * 4);
+		strbuf_printf(out, "perftrace leaks %s -d %" PRIu64 "    look longer\n", who,
+			      seconds < 10 ? 60 : seconds * 4);
 }
 
 int leaks_text(struct strbuf *out, const struct leaks_report *r, const struct text_style *style)

@@ -18,6 +18,7 @@ struct run_target {
 	const char *allocator; /* "glibc", "jemalloc", ... */
 	uint64_t started_ns;   /* of the process; wall clock since the epoch */
 	bool gone;	       /* it ended before the trace did */
+	bool from_start;       /* traced from its first instruction: nothing is older */
 };
 
 struct run_overhead {

@@ -2,9 +2,9 @@
 /*
  * Where a result goes: standard output or a file.
  *
- * A log is appended to in whole lines, so that `tail -f` and several writers see no halves. A document replaces the old file when it is complete: it is written
- * beside it and renamed, and until then the old one stands. Character devices and FIFOs are
- * written to directly.
+ * A log is appended to in whole lines, so that `tail -f` and several writers see no halves. A
+ * document replaces the old file when it is complete: it is written beside it and renamed, and
+ * until then the old one stands. Character devices and FIFOs are written to directly.
  *
  * Refused are symbolic links, directories, block devices and directories that everybody may
  * write without the sticky bit: in them a file can be exchanged under our hands. New files have

@@ -23,9 +23,11 @@ void span_log__header(struct strbuf *out, const struct run_info *run)
 		strbuf_puts(out, "  host ");
 		vis(out, run->host, VIS_NAME_MAX);
 	}
-	if (!run->target.pid)
+	if (!run->target.comm)
 		return;
-	strbuf_printf(out, "  target %" PRIu32 " ", run->target.pid);
+	strbuf_puts(out, "  target ");
+	if (run->target.pid)
+		strbuf_printf(out, "%" PRIu32 " ", run->target.pid);
 	vis(out, run->target.exe ? run->target.exe : run->target.comm, VIS_CONTEXT_MAX);
 }
 

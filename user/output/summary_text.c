@@ -177,25 +177,23 @@ static void add_leaks(struct strbuf *out, const struct summary *s, const struct 
 
 static void add_next(struct strbuf *out, const struct summary *s)
 {
-	uint32_t pid = s->facts.run->target.pid;
+	char who[TEXT_TARGET_LEN];
 
 	if (s->facts.run->target.gone) {
 		text_next_when_gone(out, s->facts.run);
 		return;
 	}
+	text_target(who, &s->facts.run->target, s->facts.heap->traced);
 	text_key(out, "NEXT");
 	if (s->facts.heap->traced && s->facts.candidates->list.len)
-		strbuf_printf(out,
-			      "perftrace leaks -p %" PRIu32 " -d 60    look at the sites above\n",
-			      pid);
+		strbuf_printf(out, "perftrace leaks %s -d 60    look at the sites above\n", who);
 	else if (s->stats && span_stats__count(s->stats))
-		strbuf_printf(out,
-			      "perftrace spans -p %" PRIu32 " --min 10ms    only the slow ones\n",
-			      pid);
+		strbuf_printf(out, "perftrace spans %s --min 10ms    only the slow ones\n", who);
+	else if (!s->facts.run->target.pid)
+		strbuf_puts(out, "perftrace -a --mode exact -d 5    their heaps, too: everybody "
+				 "pays meanwhile\n");
 	else
-		strbuf_printf(out,
-			      "perftrace probes -p %" PRIu32 "    what could be traced there\n",
-			      pid);
+		strbuf_printf(out, "perftrace probes %s    what could be traced there\n", who);
 }
 
 int summary_text(struct strbuf *out, const struct summary *s, const struct text_style *style)

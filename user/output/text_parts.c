@@ -153,7 +153,7 @@ void text_data(struct strbuf *out, const struct text_style *style, const struct 
 	add_residuals(out, style, l);
 	add_incidents(out, style, l);
 	add_children(out, l);
-	if (heap->traced) {
+	if (heap->traced && !run->target.from_start) {
 		text_key(out, "");
 		strbuf_printf(out, "memory from before %s not traced\n",
 			      format_clock(text, run->begin_ns, run->utc));
@@ -218,4 +218,13 @@ void text_notes(struct strbuf *out, const struct text_style *style, const struct
 	if (strbuf_error(&note))
 		out->failed = true;
 	strbuf_free(&note);
+}
+
+const char *text_target(char buf[TEXT_TARGET_LEN], const struct run_target *target, bool heap)
+{
+	if (target->pid)
+		snprintf(buf, TEXT_TARGET_LEN, "-p %" PRIu32, target->pid);
+	else
+		snprintf(buf, TEXT_TARGET_LEN, "-a%s", heap ? " --mode exact" : "");
+	return buf;
 }

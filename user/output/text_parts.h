@@ -49,4 +49,11 @@ void text_next_when_gone(struct strbuf *out, const struct run_info *run);
 /* NOTE: the run's notes, wrapped. */
 void text_notes(struct strbuf *out, const struct text_style *style, const struct run_info *run);
 
+#define TEXT_TARGET_LEN 24
+/*
+ * The options that choose the target again: "-p 4242", or for all processes "-a", with --mode exact
+ * if their heaps were traced. Returns `buf`.
+ */
+const char *text_target(char buf[TEXT_TARGET_LEN], const struct run_target *target, bool heap);
+
 #endif

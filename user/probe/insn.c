@@ -269,12 +269,14 @@ static void take_modrm(struct reader *r, struct insn *insn)
 		insn->modrm |= 0xc0;
 	if (insn->modrm >= 0xc0)
 		return;
-	if (rm == 4)
-		base = take(r) & 7; /* SIB */
+	if (rm == 4) {
+		insn->sib = take(r);
+		base = insn->sib & 7;
+	}
 	if (mod == 1)
-		skip(r, 1);
+		insn->disp = take_signed(r, 1);
 	else if (mod == 2 || base == 5)
-		skip(r, 4);
+		insn->disp = take_signed(r, 4);
 }
 
 /* Size of an operand-sized immediate; 64 bits only where `wide`. */
@@ -297,34 +299,40 @@ static int take_branch(struct reader *r, struct insn *insn, size_t bytes)
 
 static void take_immediate(struct reader *r, struct insn *insn, char layout)
 {
+	size_t bytes = 0;
+
 	switch (layout) {
 	case 'f':
-		skip(r, insn->modrm & 0x30 ? 0 : 1);
+		bytes = insn->modrm & 0x30 ? 0 : 1;
 		break;
 	case 'F':
-		skip(r, insn->modrm & 0x30 ? 0 : immediate_size(insn, false));
+		bytes = insn->modrm & 0x30 ? 0 : immediate_size(insn, false);
 		break;
 	case 'b':
 	case 'B':
-		skip(r, 1);
+		bytes = 1;
 		break;
 	case 'w':
-		skip(r, 2);
+		bytes = 2;
 		break;
 	case 'e':
 		skip(r, 3);
 		break;
 	case 'z':
 	case 'Z':
-		skip(r, immediate_size(insn, false));
+		bytes = immediate_size(insn, false);
 		break;
 	case 'v':
-		skip(r, immediate_size(insn, true));
+		bytes = immediate_size(insn, true);
 		break;
 	case 'o':
 		skip(r, insn->prefixes & PREFIX_67 ? 4 : 8);
 		break;
 	}
+	if (bytes == 8)
+		skip(r, bytes);
+	else if (bytes)
+		insn->imm = take_signed(r, bytes);
 }
 
 static bool is_unknown_extension(const struct insn *insn)

@@ -84,6 +84,9 @@ struct insn {
 	uint8_t opcode;
 	bool has_modrm;
 	uint8_t modrm;
+	uint8_t sib;  /* of a memory operand that has one */
+	int32_t disp; /* of a memory operand, sign-extended; EVEX: one byte comes unscaled */
+	int32_t imm;  /* immediate of up to 4 bytes, sign-extended; 0 without one */
 };
 
 /*

@@ -20,10 +20,16 @@ static uint16_t rm_bit(const struct insn *i)
 	return i->modrm >= 0xc0 ? GPR_BIT((i->modrm & 7) | (i->rex & REX_B ? 8 : 0)) : 0;
 }
 
-/* Byte registers: without REX, 4 to 7 are ah, ch, dh, bh. Both readings count as written. */
+/* Byte registers: without REX, 4 to 7 are ah, ch, dh, bh, and 8 to 15 cannot be named. */
 static uint16_t as_bytes(const struct insn *i, uint16_t bits)
 {
-	return i->rex ? bits : bits | ((bits >> 4) & 0xf);
+	return i->rex ? bits : (bits | bits >> 4) & 0xf;
+}
+
+/* Pairs of opcodes: the even one works on bytes. */
+static uint16_t as_sized(const struct insn *i, uint16_t bits)
+{
+	return i->opcode & 1 ? bits : as_bytes(i, bits);
 }
 
 /* The register in the low bits of the opcode. */
@@ -75,7 +81,7 @@ static uint16_t group3_writes(const struct insn *i)
 		return 0;
 	case 2:
 	case 3: /* not, neg */
-		return as_bytes(i, rm_bit(i));
+		return as_sized(i, rm_bit(i));
 	default: /* mul, imul, div, idiv */
 		return GPR_BIT(GPR_RAX) | GPR_BIT(GPR_RDX);
 	}
@@ -87,7 +93,7 @@ static uint16_t group5_writes(const struct insn *i)
 	switch (extension(i)) {
 	case 0:
 	case 1:
-		return as_bytes(i, rm_bit(i));
+		return as_sized(i, rm_bit(i));
 	case 4:
 		return 0;
 	case 6:
@@ -210,7 +216,8 @@ static uint16_t two_byte_writes(const struct insn *i)
 	case 0xd0 ... 0xd6:
 	case 0xd8 ... 0xfe: /* MMX, SSE; prefetch, nop */
 		return 0;
-	case 0x2c ... 0x2d: /* cvt..2si */
+	case 0x2c ... 0x2d: /* cvt..2si, cvt..2pi */
+		return i->prefixes & (PREFIX_F2 | PREFIX_F3) ? reg_bit(i) : 0;
 	case 0x40 ... 0x4f: /* cmovcc */
 	case 0x50:	    /* movmskps */
 	case 0xaf:	    /* imul */
@@ -221,9 +228,12 @@ static uint16_t two_byte_writes(const struct insn *i)
 		return reg_bit(i);
 	case 0x31: /* rdtsc */
 		return GPR_BIT(GPR_RAX) | GPR_BIT(GPR_RDX);
-	case 0x7e: /* movd, movq */
+	case 0x7e: /* movd and movq to a register or memory; under F3 between vector registers */
+		return i->prefixes & PREFIX_F3 ? 0 : rm_bit(i);
+	case 0xae: /* rdfsbase, rdgsbase among fences */
+		return (i->prefixes & PREFIX_F3) && extension(i) < 2 ? rm_bit(i) : 0;
 	case 0xa4 ... 0xa5:
-	case 0xab ... 0xae: /* bts, shld, shrd; rdfsbase */
+	case 0xab ... 0xad: /* bts, shld, shrd */
 	case 0xb3:
 	case 0xbb:
 		return rm_bit(i);
@@ -232,11 +242,13 @@ static uint16_t two_byte_writes(const struct insn *i)
 	case 0xa2: /* cpuid */
 		return GPR_BIT(GPR_RAX) | GPR_BIT(GPR_RBX) | GPR_BIT(GPR_RCX) | GPR_BIT(GPR_RDX);
 	case 0xb0 ... 0xb1: /* cmpxchg */
-		return as_bytes(i, rm_bit(i)) | GPR_BIT(GPR_RAX);
+		return as_sized(i, rm_bit(i)) | GPR_BIT(GPR_RAX);
 	case 0xba:
 		return extension(i) == 4 ? 0 : rm_bit(i);
 	case 0xc0 ... 0xc1: /* xadd */
-		return as_bytes(i, rm_bit(i) | reg_bit(i));
+		return as_sized(i, rm_bit(i) | reg_bit(i));
+	case 0xc7: /* cmpxchg16b, xsavec; rdrand, rdseed, rdpid of a register */
+		return i->modrm >= 0xc0 ? rm_bit(i) : GPR_BIT(GPR_RAX) | GPR_BIT(GPR_RDX);
 	case 0xc8 ... 0xcf: /* bswap */
 		return opcode_bit(i);
 	default:
@@ -269,16 +281,54 @@ static uint16_t three_byte_writes(const struct insn *i)
 	}
 }
 
-/*
- * Most vector instructions write vector registers, some (pextr, andn, mulx) general ones in any
- * of the three fields; rather than listing them, each field counts as a general register.
- */
+/* Of the vector instructions few write general registers; BMI comes in the same encoding. */
+static uint16_t vector_0f_writes(const struct insn *i)
+{
+	switch (i->opcode) {
+	case 0x2c ... 0x2d: /* vcvt..2si */
+	case 0x78 ... 0x79: /* vcvt..2usi */
+		return i->prefixes & (PREFIX_F2 | PREFIX_F3) ? reg_bit(i) : 0;
+	case 0x50: /* vmovmskps */
+	case 0x93: /* kmov */
+	case 0xc5: /* vpextrw */
+	case 0xd7: /* vpmovmskb */
+		return reg_bit(i);
+	case 0x7e: /* vmovd, vmovq; under F3 between vector registers */
+		return i->prefixes & PREFIX_F3 ? 0 : rm_bit(i);
+	default:
+		return 0;
+	}
+}
+
 static uint16_t vector_writes(const struct insn *i)
 {
-	if (!i->has_modrm)
-		return 0; /* vzeroupper */
-	return rm_bit(i) | reg_bit(i) | GPR_BIT(i->vvvv) |
-	       (i->map == MAP_0F3A ? GPR_BIT(GPR_RCX) : 0);
+	if (i->map == MAP_0F || i->map == MAP_5)
+		return vector_0f_writes(i);
+	if (i->map == MAP_0F3A) {
+		switch (i->opcode) {
+		case 0x14 ... 0x17: /* vpextr */
+			return rm_bit(i);
+		case 0x60 ... 0x63: /* vpcmpestri and its kin */
+			return GPR_BIT(GPR_RCX);
+		default: /* f0: rorx */
+			return i->opcode == 0xf0 ? reg_bit(i) : 0;
+		}
+	}
+	if (i->map != MAP_0F38 || i->form != FORM_VEX)
+		return 0;
+	switch (i->opcode) {
+	case 0xf3: /* blsr, blsmsk, blsi */
+		return GPR_BIT(i->vvvv);
+	case 0xf6: /* mulx */
+		return reg_bit(i) | GPR_BIT(i->vvvv);
+	case 0xe0 ... 0xef: /* cmpccxadd */
+	case 0xf2:
+	case 0xf5:
+	case 0xf7: /* andn, bzhi, pext, pdep, bextr, shlx */
+		return reg_bit(i);
+	default:
+		return 0;
+	}
 }
 
 static uint16_t find_writes(const struct insn *i)

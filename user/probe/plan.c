@@ -151,7 +151,7 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
 		if (!ret && options->functions && options->functions->len && image->is_new)
-			ret = plan_functions__add(plan, image, options->functions);
+			ret = plan_functions__add(plan, image, options->functions, &(struct plan_hazards){0});
 		if (!ret && image->is_new)
 			ret = plan_loader__add(plan, image);
 		elf_image__free(image->image);

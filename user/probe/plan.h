@@ -151,8 +151,14 @@ void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_heap__add(struct plan *plan, const struct process *process,
 		   const struct plan_image *images, size_t n);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
+/* What in an image or its process forbids ways of seeing functions end; constant phrases. */
+struct plan_hazards {
+	const char *return_hook; /* why returns cannot be hooked, or NULL */
+	const char *refused;	 /* why functions cannot be probed at all, or NULL */
+};
+
 int plan_functions__add(struct plan *plan, const struct plan_image *image,
-			const function_rule_list *rules);
+			const function_rule_list *rules, const struct plan_hazards *hazards);
 int plan_loader__add(struct plan *plan, const struct plan_image *image);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Functions as spans. The entry is probed where it is cheapest; how the end is seen depends on
- * what may happen to the frame, see function_return_side().
+ * what may happen to the frame, see add_function().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "elf/fde_index.h"
 #include "elf/symbols.h"
 #include "probe/function_code.h"
+#include "probe/function_exits.h"
 #include "probe/place.h"
 #include "probe/plan.h"
 
@@ -19,7 +20,8 @@ struct planner {
 	struct plan *plan;
 	const struct plan_image *image;
 	const struct elf_symbols *symbols;
-	struct fde_index *functions; /* may be NULL */
+	struct fde_index *fdes; /* may be NULL */
+	const struct plan_hazards *hazards;
 };
 
 /* Parts that compilers move out of a function have names, but nobody calls them. */
@@ -88,32 +90,101 @@ static int add_pair(struct plan *plan, const char *name, size_t *index)
 	return pair->name ? 0 : -ENOMEM;
 }
 
-static int add_function(struct planner *p, const struct elf_symbol *symbol, const char *name)
+/* The exits of a function, each a site of its own; on a refusal the reason is the answer. */
+static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t entry, size_t pair,
+		     const char **refused)
+{
+	struct function_source source = {p->image->image, p->symbols, p->fdes};
+	struct exits exits = {0};
+	const struct exit_site *at;
+	int ret = function_exits__find(&source, symbol->vaddr, symbol->size, &exits);
+
+	*refused = exits.refused;
+	if (!ret && !exits.refused && exits.reenters)
+		*refused = "its entry is inside a loop";
+	vec_for_each (&exits.sites, at) {
+		const struct plan_probe *start;
+		struct plan_probe *probe;
+		uint64_t offset;
+
+		if (ret || *refused)
+			break;
+		if (elf_image__vaddr_to_offset(p->image->image, symbol->vaddr + at->offset,
+					       &offset)) {
+			*refused = "its code is not in the file";
+			break;
+		}
+		start = &p->plan->probes.data[entry];
+		probe = add_site(p, start->symbol, pair, SITE_END);
+		if (!probe) {
+			ret = -ENOMEM;
+			break;
+		}
+		probe->offset = p->plan->probes.data[entry].offset;
+		probe->site_offset = offset;
+		probe->emulated = at->emulated;
+		probe->why = "way out: " /* the return address stays untouched */
+			     "exceptions or panics may pass this function";
+		snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
+		p->plan->sites.data[probe->cookie].condition =
+			at->kind == EXIT_TAIL_JCC ? 1 + at->condition : 0;
+	}
+	exits__free(&exits);
+	return ret;
+}
+
+/* Chooses the instruction for the entry; the reason why not is the answer, or NULL. */
+static const char *place_entry(struct planner *p, const struct elf_symbol *symbol,
+			       struct plan_probe *probe, int *ret)
 {
 	struct function_code code = {0};
-	struct placement at = {0};
+	const char *refused = NULL;
+	struct placement at;
+
+	*ret = function_code__load(p->image->image, symbol, p->fdes, &code);
+	probe->offset = probe->site_offset = code.offset;
+	if (*ret == -ENOMEM)
+		return NULL;
+	if (symbol->indirect)
+		refused = "it only chooses among implementations (IFUNC): name one of those";
+	else if (*ret)
+		refused = "its code is not in the file";
+	else if (place_probe(code.bytes, code.len, symbol->vaddr, PLACE_RETURN, 0, &at))
+		refused = "the kernel refuses its first instruction";
+	else
+		plan_probe__set_site(probe, &at);
+	function_code__free(&code);
+	*ret = 0;
+	return refused;
+}
+
+/*
+ * How its end is seen. Hooking the return is cheap, but it puts another return address into the
+ * frame: an exception or panic that passes ends in terminate(). Where that may happen every way
+ * out is probed instead, and where stacks move (Go) or cannot be followed, nothing is.
+ */
+static int add_function(struct planner *p, const struct elf_symbol *symbol, const char *name)
+{
 	struct plan_probe *probe;
-	size_t pair;
-	int ret = add_pair(p->plan, name, &pair), loaded;
+	const char *refused = p->hazards->refused;
+	size_t pair, entry;
+	int ret = add_pair(p->plan, name, &pair);
 
 	probe = ret ? NULL : add_site(p, name, pair, SITE_START);
 	if (!probe)
 		return -ENOMEM;
-	loaded = function_code__load(p->image->image, symbol, p->functions, &code);
-	if (loaded == -ENOMEM)
-		return loaded;
-	probe->offset = probe->site_offset = code.offset;
-	probe->hook = HOOK_CALL;
-	if (symbol->indirect)
-		probe->refused = "it only chooses among implementations (IFUNC): name one of those";
-	else if (loaded)
-		probe->refused = "its code is not in the file";
-	else if (place_probe(code.bytes, code.len, symbol->vaddr, PLACE_RETURN, 0, &at))
-		probe->refused = "the kernel refuses its first instruction";
-	else
-		plan_probe__set_site(probe, &at);
-	function_code__free(&code);
-	return 0;
+	entry = probe - p->plan->probes.data;
+	probe->hook = p->hazards->return_hook ? HOOK_SITE : HOOK_CALL;
+	if (!refused)
+		refused = place_entry(p, symbol, probe, &ret);
+	if (!ret && !refused && p->hazards->return_hook) {
+		ret = add_exits(p, symbol, entry, pair, &refused);
+		/* Half of the exits would be worse than none. */
+		if (refused)
+			plan__refuse_from(p->plan, entry, refused);
+	}
+	p->plan->probes.data[entry].refused = refused;
+	return ret;
 }
 
 static int add_wanted(struct planner *p, const function_rule_list *rules)
@@ -165,9 +236,9 @@ static int begin_searches(struct plan *plan, const function_rule_list *rules)
 }
 
 int plan_functions__add(struct plan *plan, const struct plan_image *image,
-			const function_rule_list *rules)
+			const function_rule_list *rules, const struct plan_hazards *hazards)
 {
-	struct planner p = {.plan = plan, .image = image};
+	struct planner p = {.plan = plan, .image = image, .hazards = hazards};
 	struct elf_symbols *symbols;
 	int ret = begin_searches(plan, rules);
 
@@ -177,14 +248,14 @@ int plan_functions__add(struct plan *plan, const struct plan_image *image,
 	if (ret)
 		return ret == -ENOMEM ? ret : 0;
 	p.symbols = symbols;
-	if (fde_index__load(image->image, &p.functions))
-		p.functions = NULL;
+	if (fde_index__load(image->image, &p.fdes))
+		p.fdes = NULL;
 	for (size_t i = 0; i < rules->len; i++)
 		plan->searches.data[i].objects += function_rule__wants_object(
 			&rules->data[i], plan->objects.data[image->object].path,
 			plan->objects.data[image->object].is_executable);
 	ret = add_wanted(&p, rules);
-	fde_index__free(p.functions);
+	fde_index__free(p.fdes);
 	elf_symbols__free(symbols);
 	return ret;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "elf/exports.h"
 #include "elf/fde_index.h"
 #include "elf/notes.h"
 #include "probe/plan.h"
@@ -16,6 +17,7 @@
  * program has would only cost us time.
  */
 #define NOTES_PLANNED_MAX 2048
+#define LOOKUPS_MAX	  256 /* of variables: each reads the symbol table */
 
 static const struct {
 	const char *name;
@@ -35,6 +37,7 @@ struct planner {
 	const usdt_pair_list *pairs;
 	size_t first_pair;	     /* index in plan->pairs of pairs->data[0] */
 	struct fde_index *functions; /* may be NULL */
+	unsigned int lookups;	     /* of variables in arguments */
 };
 
 /*
@@ -90,11 +93,21 @@ static void take_strings(struct span_site *site, const struct arg_spec *args, si
 	}
 }
 
+static int find_variable(void *arg, const char *name, uint64_t *vaddr)
+{
+	struct planner *p = arg;
+
+	if (p->lookups++ >= LOOKUPS_MAX)
+		return -E2BIG;
+	return elf_variable__find(p->image->image, name, vaddr);
+}
+
 static int add_site(struct planner *p, const struct usdt_note *note, enum plan_kind kind,
 		    size_t pair, enum site_role role)
 {
+	struct usdt_place place = {note->location, find_variable, p};
 	struct arg_spec args[USDT_ARGS_MAX];
-	size_t n = usdt_arg__parse(note->arguments, args, USDT_ARGS_MAX);
+	size_t n = usdt_arg__parse(note->arguments, &place, args, USDT_ARGS_MAX);
 	struct plan_probe *probe;
 	struct span_site *site;
 	char symbol[512];
@@ -108,6 +121,10 @@ static int add_site(struct planner *p, const struct usdt_note *note, enum plan_k
 	snprintf(probe->instruction, sizeof(probe->instruction), "nop");
 	probe->emulated = true;
 	probe->refused = refuse_site(p->image->image, note);
+	for (size_t i = 0; i < n; i++) {
+		if (args[i].kind == ARG_NONE)
+			probe->why = "an argument of an unknown form is left out";
+	}
 	if (kind == PLAN_USDT || probe->refused)
 		return 0;
 	site = vec_push(&p->plan->sites);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/user.h>
 
+#define NAME_CAP 128
+
 /* A register's names from 64 to 8 bits, and where the kernel's pt_regs keeps it. */
 static const struct {
 	const char *names[5];
@@ -93,7 +95,37 @@ static bool parse_memory(const char *s, struct arg_spec *arg)
 	return true;
 }
 
-static void parse_one(const char *s, struct arg_spec *arg)
+/*
+ * "NAME(%rip)", "NAME+8(%rip)", "8+NAME(%rip)": the variable's distance from the probed
+ * instruction, at which the instruction pointer stands when the probe is hit.
+ */
+static bool parse_relative(const char *s, const struct usdt_place *place, struct arg_spec *arg)
+{
+	const char *name = s, *end, *open = strchr(s, '(');
+	char copy[NAME_CAP];
+	__s64 before = 0, behind = 0;
+	uint64_t vaddr;
+
+	if (!place || !open || strcmp(open, "(%rip)"))
+		return false;
+	if (parse_number(&name, &before) && *name++ != '+')
+		return false;
+	end = name + strcspn(name, "+-(");
+	if (end == name || end - name >= NAME_CAP)
+		return false;
+	memcpy(copy, name, end - name);
+	copy[end - name] = '\0';
+	if (end != open && (!parse_number(&end, &behind) || end != open))
+		return false;
+	if (place->variable(place->arg, copy, &vaddr))
+		return false;
+	arg->kind = ARG_DEREF;
+	arg->reg_offset = offsetof(struct user_regs_struct, rip);
+	arg->value = (__s64)(vaddr - place->location) + before + behind;
+	return true;
+}
+
+static void parse_one(const char *s, const struct usdt_place *place, struct arg_spec *arg)
 {
 	__s64 size;
 	struct arg_spec parsed = {.kind = ARG_NONE};
@@ -115,14 +147,15 @@ static void parse_one(const char *s, struct arg_spec *arg)
 	} else if (*s == '%') {
 		if (parse_register(&s, &parsed.reg_offset) && !*s)
 			parsed.kind = ARG_REG;
-	} else if (!parse_memory(s, &parsed)) {
+	} else if (!parse_memory(s, &parsed) && !parse_relative(s, place, &parsed)) {
 		parsed.kind = ARG_NONE;
 	}
 	if (parsed.kind != ARG_NONE)
 		*arg = parsed;
 }
 
-size_t usdt_arg__parse(const char *text, struct arg_spec *args, size_t max)
+size_t usdt_arg__parse(const char *text, const struct usdt_place *place, struct arg_spec *args,
+		       size_t max)
 {
 	size_t n = 0;
 
@@ -137,7 +170,7 @@ size_t usdt_arg__parse(const char *text, struct arg_spec *args, size_t max)
 		if (len < sizeof(operand)) {
 			memcpy(operand, text, len);
 			operand[len] = '\0';
-			parse_one(operand, &args[n]);
+			parse_one(operand, place, &args[n]);
 		} else {
 			args[n] = (struct arg_spec){.kind = ARG_NONE};
 		}

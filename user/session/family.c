@@ -280,6 +280,18 @@ static void on_exec(struct family *f, const struct life_record *r)
 	member->next_look_ns = clock_monotonic_ns() + looks_after_exec_ms[0] * NSEC_PER_MSEC;
 }
 
+/* It has all probes that the plan knows; there may be more in it. */
+static void on_adopted(struct family *f, const struct life_record *r)
+{
+	struct member *member = find_member(f, r->tgid);
+
+	if (member && member->alive)
+		return;
+	member = add_member(f, r->tgid, r->tgid, r->space);
+	if (member)
+		look_at(f, member);
+}
+
 static void on_loaded(struct family *f, const struct life_record *r)
 {
 	struct member *member = find_member(f, r->tgid);
@@ -296,6 +308,9 @@ void family__on_life(struct family *f, const struct life_record *record)
 		break;
 	case LIFE_EXEC:
 		on_exec(f, record);
+		break;
+	case LIFE_ADOPTED:
+		on_adopted(f, record);
 		break;
 	case LIFE_LOADED:
 		on_loaded(f, record);

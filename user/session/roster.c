@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/notice.h"
+#include "target/everybody.h"
 
 static int open_roots(struct roster *r, const pid_list *pids, size_t named, struct error *err)
 {
@@ -96,10 +97,21 @@ int roster__open(struct roster *r, const pid_list *pids, size_t named, enum foll
 	return ret;
 }
 
+int roster__open_everybody(struct roster *r)
+{
+	struct process *p = vec_push(&r->roots);
+
+	if (!p)
+		return -ENOMEM;
+	everybody__open(p);
+	r->follow = true;
+	return 0;
+}
+
 int roster__adopt_children(struct roster *r)
 {
 	pid_list children = {0};
-	int ret = r->follow ? find_children(r, &children) : 0;
+	int ret = r->follow && !everybody__is(&r->roots.data[0]) ? find_children(r, &children) : 0;
 
 	if (!ret)
 		ret = adopt(r, &children);
@@ -129,7 +141,7 @@ bool roster__any_root_alive(const struct roster *r)
 	const struct process *p;
 
 	vec_for_each (&r->roots, p) {
-		if (process__is_alive(p))
+		if (everybody__is(p) || process__is_alive(p))
 			return true;
 	}
 	return false;

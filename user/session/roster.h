@@ -31,6 +31,8 @@ struct roster {
  */
 int roster__open(struct roster *r, const pid_list *pids, size_t named, enum follow_mode mode,
 		 struct error *err);
+/* Everybody is the one root; children are not listed. */
+int roster__open_everybody(struct roster *r);
 /* Looks again: children born since are added at the end of `children`. */
 int roster__adopt_children(struct roster *r);
 void roster__close(struct roster *r);

@@ -140,6 +140,9 @@ const char *session__allocator(const struct session *s)
 {
 	const struct plan_allocator *a = plan__allocator(&s->plan, session__root(s));
 
+	if (s->options.everybody)
+		return s->options.heap && plan__count(&s->plan, PLAN_ALLOC) ? "every malloc in use"
+									    : NULL;
 	return a && a->found ? a->label : NULL;
 }
 

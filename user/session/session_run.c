@@ -6,18 +6,22 @@
 #include <unistd.h>
 
 #include "session/session_internal.h"
+#include "target/everybody.h"
 
 #define LOOK_MS	      50 /* how often the ring is looked at; `tail -f` feels immediate */
 #define SAMPLE_NS     (NSEC_PER_SEC / 4)
+#define SAMPLE_ALL_NS (2 * NSEC_PER_SEC) /* everybody's memory is a file per process */
 #define RING_PAUSE_US 2000
 
 static void read_sample(const struct session *s, struct memory_sample *sample)
 {
+	const struct process *root = session__root(s);
 	struct process_memory m;
 
 	memset(sample, 0, sizeof(*sample));
 	sample->time_ns = clock_monotonic_ns();
-	if (process__memory(session__root(s)->pid, &m) || !process__is_same(session__root(s)))
+	if (everybody__is(root) ? everybody__memory(&m)
+				: process__memory(root->pid, &m) || !process__is_same(root))
 		return;
 	memory_sample__set(sample, MEMORY_RSS, m.resident_bytes);
 	memory_sample__set(sample, MEMORY_RESIDENT, m.resident_bytes);
@@ -34,7 +38,7 @@ void session__sample_memory(struct session *s, uint64_t now)
 
 	read_sample(s, &sample);
 	memory_timeline__add(&s->memory, &sample);
-	s->next_sample_ns = now + SAMPLE_NS;
+	s->next_sample_ns = now + (s->options.everybody ? SAMPLE_ALL_NS : SAMPLE_NS);
 	if (!s->next_tick_ns)
 		s->next_tick_ns = now + s->options.interval_ns;
 	if (s->options.interval_ns && now >= s->next_tick_ns) {

@@ -6,6 +6,7 @@
 
 #include "base/notice.h"
 #include "session/session_internal.h"
+#include "target/everybody.h"
 
 /* Room for probes that are found later: libraries and programs loaded after the attach. */
 #define SPARE_SITES 8192
@@ -84,6 +85,27 @@ static int plan_all(struct session *s, struct error *err)
 	return 0;
 }
 
+/* Processes that go meanwhile or cannot be traced are passed over. */
+static int plan_everybody(struct session *s)
+{
+	pid_list pids = {0};
+	pid_t *pid;
+	int ret = everybody__pids(&pids);
+
+	vec_for_each (&pids, pid) {
+		struct process p;
+
+		if (ret)
+			break;
+		if (process__open(*pid, &p, NULL))
+			continue;
+		ret = plan_process(s, &p, NULL) == -ENOMEM ? -ENOMEM : 0;
+		process__close(&p);
+	}
+	vec_free(&pids);
+	return ret;
+}
+
 int session__new(const struct session_options *options, const struct session_observer *observer,
 		 struct session **out, struct error *err)
 {
@@ -95,9 +117,11 @@ int session__new(const struct session_options *options, const struct session_obs
 	s->options = *options;
 	s->observer = *observer;
 	clock_offset_refresh(&s->clock, 0);
-	ret = roster__open(&s->roster, &options->pids, options->named_pids, options->follow, err);
+	ret = options->everybody ? roster__open_everybody(&s->roster)
+				 : roster__open(&s->roster, &options->pids, options->named_pids,
+						options->follow, err);
 	if (!ret)
-		ret = plan_all(s, err);
+		ret = options->everybody ? plan_everybody(s) : plan_all(s, err);
 	if (ret) {
 		session__free(s);
 		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));
@@ -112,6 +136,10 @@ int session__new(const struct session_options *options, const struct session_obs
 static bool return_probes_would_kill(const struct session *s)
 {
 	const struct process *root;
+
+	/* Somebody among them will. */
+	if (s->options.everybody)
+		return link_support__return_kills_seccomp(&s->support);
 
 	vec_for_each (&s->roster.roots, root) {
 		if (process__uses_seccomp(root->pid))
@@ -269,7 +297,7 @@ static int link_all(struct session *s, struct error *err)
 	kernel__set_born_ready(s->kernel, !attachment__heap_is_per_process(s->attachment),
 			       attachment__scope(s->attachment) != SHARE_NOTHING);
 	vec_for_each (&s->roster.roots, p) {
-		if (!ret)
+		if (!ret && !everybody__is(p))
 			ret = family__add(s->family, p, 0, err);
 	}
 	for (size_t i = 0; !ret && i < s->roster.children.len; i++)
@@ -305,7 +333,7 @@ int session__attach(struct session *s, struct error *err)
 	ret = build_rooms(s, err);
 	if (!ret)
 		ret = link_all(s, err);
-	if (!ret && !process__is_alive(session__root(s)))
+	if (!ret && !roster__any_root_alive(&s->roster))
 		ret = -ESRCH;
 	if (ret == -ESRCH)
 		return vanished(s, ret, err);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
-#include "base/suggest.h"
+#include "base/nearest.h"
 
 #define DEPTH_MAX	32
 #define DIRECTORIES_MAX 65536
@@ -314,9 +314,19 @@ static int search_units(struct unit_search *s, const char *dir, unsigned int dep
 	return ret;
 }
 
+/* The running unit whose name is most like `wanted`, "" = none. */
+static void offer_units(struct nearest *n, const char *wanted, const struct unit_search *s)
+{
+	if (n->best[0])
+		return;
+	nearest__init(n, wanted);
+	for (size_t i = 0; i < s->names.dirs.len; i++)
+		nearest__offer(n, s->names.dirs.data[i]);
+}
+
 static int no_unit(const struct unit_search *s, bool any_hierarchy, struct error *err)
 {
-	const char *meant = suggest(s->unit, s->names.dirs.data, s->names.dirs.len);
+	struct nearest meant = {0};
 	char other[256];
 
 	if (!any_hierarchy)
@@ -325,19 +335,20 @@ static int no_unit(const struct unit_search *s, bool any_hierarchy, struct error
 			"no unit '%s': systemd's control groups are not mounted here. Name "
 			"the processes with -p or -n.",
 			s->unit);
+	offer_units(&meant, s->unit, s);
 	/* With a suffix, or without one, it may be close to something. */
-	if (!meant && s->complete) {
+	if (s->complete) {
 		snprintf(other, sizeof(other), "%.*s", (int)(strrchr(s->unit, '.') - s->unit),
 			 s->unit);
-		meant = suggest(other, s->names.dirs.data, s->names.dirs.len);
+		offer_units(&meant, other, s);
 	}
-	for (size_t i = 0; !meant && !s->complete && i < SUFFIXES; i++) {
+	for (size_t i = 0; !s->complete && i < SUFFIXES; i++) {
 		snprintf(other, sizeof(other), "%s%s", s->unit, suffixes[i]);
-		meant = suggest(other, s->names.dirs.data, s->names.dirs.len);
+		offer_units(&meant, other, s);
 	}
-	if (meant)
+	if (meant.best[0])
 		return error_set(err, EXIT_NO_TARGET, -ENOENT,
-				 "no running unit '%s'. Did you mean %s?", s->unit, meant);
+				 "no running unit '%s'. Did you mean %s?", s->unit, meant.best);
 	return error_set(err, EXIT_NO_TARGET, -ENOENT,
 			 "no running unit '%s'. systemctl list-units lists them.", s->unit);
 }

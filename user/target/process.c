@@ -259,6 +259,16 @@ static int push_pid(pid_list *list, pid_t pid)
 	return 0;
 }
 
+static int list_one(pid_t pid, void *arg)
+{
+	return push_pid(arg, pid);
+}
+
+int process__list(pid_list *out)
+{
+	return for_each_process(list_one, out);
+}
+
 struct name_search {
 	const char *name;
 	pid_list *out;

@@ -41,6 +41,8 @@ typedef VEC(pid_t) pid_list;
 
 /* PIDs of all processes whose comm or executable file is called `name`, except this one. */
 int process__find_by_name(const char *name, pid_list *out);
+/* PIDs of everything /proc lists. */
+int process__list(pid_list *out);
 /*
  * Keeps of PIDs that were found by other means those of running programs: no kernel threads, no
  * zombies, not this process, nothing that is gone meanwhile. The oldest comes first.

@@ -6,6 +6,7 @@ case goes on, so that one run tells everything, and exits with 1 at its end. Wha
 started is ended when it ends, however that comes about, and nothing else ever is.
 """
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -222,6 +223,22 @@ class Tracer(Process):
 def perftrace(*args, timeout=30, code=0, **popen):
     """A whole run; code None = any."""
     return Tracer(*args, attached=False, **popen).finish(timeout, code)
+
+
+@contextlib.contextmanager
+def limited():
+    """Inside, every perftrace has only the capabilities it asks for, none that opens map_files."""
+    global PERFTRACE
+    real = PERFTRACE
+    with open("limited-perftrace", "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\nexec setpriv --bounding-set=-all,+bpf,+perfmon,+sys_ptrace "
+                f"--inh-caps=-all {real} \"$@\"\n")
+    os.chmod("limited-perftrace", 0o755)
+    PERFTRACE = os.path.abspath("limited-perftrace")
+    try:
+        yield
+    finally:
+        PERFTRACE = real
 
 
 def run(*argv, timeout=60, check_code=True, **popen):

@@ -30,6 +30,10 @@ extern struct heap_gauge gauge;
  */
 #define GLOBAL __attribute__((noinline))
 
+/* Is a session program called at the function's return? */
+int session_is_return(void);
+#define SKIP_RETURN 1 /* its answer at entry: do not come back at return */
+
 static __always_inline void count(enum counter which, __u64 n)
 {
 	__u32 zero = 0;
@@ -55,6 +59,17 @@ static __always_inline __u32 current_tgid(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
+/* Before Linux 6.2 the counters of an address space were atomics in a struct of their own. */
+struct mm_rss_stat___before_6_2 {
+	struct {
+		s64 counter;
+	} count[4];
+} __attribute__((preserve_access_index));
+
+struct mm_struct___before_6_2 {
+	struct mm_rss_stat___before_6_2 rss_stat;
+} __attribute__((preserve_access_index));
+
 /*
  * Resident bytes by the kernel's own counters, without their per-CPU remainders: cheap, and off
  * by at most batch x CPUs pages each (user/model/memory.h carries the bound).
@@ -62,9 +77,19 @@ static __always_inline __u32 current_tgid(void)
 static __always_inline __u64 rss_bytes(struct task_struct *task)
 {
 	struct mm_struct *mm = task->mm;
-	__s64 pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
-		      mm->rss_stat[3].count /* shared memory */;
+	__s64 pages;
 
+	if (bpf_core_type_exists(struct mm_rss_stat___before_6_2)) {
+		struct mm_struct___before_6_2 *old = (void *)mm;
+
+		/* Copied: the verifier of 6.1 does not follow a typedef inside an array. */
+		pages = BPF_CORE_READ(old, rss_stat.count[0].counter) +
+			BPF_CORE_READ(old, rss_stat.count[1].counter) +
+			BPF_CORE_READ(old, rss_stat.count[3].counter);
+	} else {
+		pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
+			mm->rss_stat[3].count /* shared memory */;
+	}
 	return pages > 0 ? (__u64)pages * config.page_size : 0;
 }
 

@@ -10,10 +10,6 @@
  */
 #include "stack.bpf.h"
 
-extern bool bpf_session_is_return(void) __ksym __weak;
-
-#define SKIP_RETURN 1 /* a session entry's answer: do not come back at return */
-
 static __always_inline void gauge_add(__s64 bytes, __s64 blocks)
 {
 	__s64 now = __sync_fetch_and_add(&gauge.live_bytes, bytes) + bytes;
@@ -267,19 +263,13 @@ static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
 	return 0;
 }
 
-/* Attached as an uprobe session; the cookie is the enum heap_function. */
-SEC("uprobe")
-int heap_probe(struct pt_regs *ctx)
+/* An allocator call begins, or free is called; the cookie is the enum heap_function. */
+static __always_inline int call_begins(struct pt_regs *ctx, struct heap_thread *t,
+				       struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct heap_thread *t = bpf_task_storage_get(&heap_threads, task, 0, 0);
-	struct target *target;
+	struct target *target = find_target(task->tgid);
 	__u32 fn;
 
-	/* A call whose entry was seen is booked to its end, also when the gate has closed since. */
-	if (bpf_session_is_return())
-		return t ? on_return(ctx, t) : 0;
-	target = find_target(task->tgid);
 	if (!target || !target->heap_ready || !gate)
 		return SKIP_RETURN;
 	count(COUNTER_PROBE_HITS, 1);
@@ -293,4 +283,38 @@ int heap_probe(struct pt_regs *ctx)
 		return SKIP_RETURN;
 	}
 	return on_entry(ctx, t, target, fn);
+}
+
+/*
+ * One of two sets is loaded. The session program comes at entry and, unless it asked not to, at
+ * return; kernels without sessions get a program for each, and every return is seen.
+ */
+SEC("uprobe")
+int heap_session(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct heap_thread *t = bpf_task_storage_get(&heap_threads, task, 0, 0);
+
+	/* A call whose entry was seen is booked to its end, also when the gate has closed since. */
+	if (session_is_return())
+		return t ? on_return(ctx, t) : 0;
+	return call_begins(ctx, t, task);
+}
+
+SEC("uprobe")
+int heap_entry(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	call_begins(ctx, bpf_task_storage_get(&heap_threads, task, 0, 0), task);
+	return 0;
+}
+
+SEC("uprobe")
+int heap_return(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct heap_thread *t = bpf_task_storage_get(&heap_threads, task, 0, 0);
+
+	return t ? on_return(ctx, t) : 0;
 }

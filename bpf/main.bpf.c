@@ -9,3 +9,11 @@ volatile __u32 gate = 0;
 volatile __u32 born_heap_ready = 0, born_spans_ready = 0;
 volatile __u64 last_space = 0;
 struct heap_gauge gauge = {};
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* In one place: libbpf 1.1 cannot link objects that name the same kernel function. */
+GLOBAL int session_is_return(void)
+{
+	return bpf_session_is_return();
+}

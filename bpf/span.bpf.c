@@ -13,6 +13,7 @@
  * (both probes in one function) stands.
  */
 #include "span_args.bpf.h"
+#include "span_stack.bpf.h"
 
 #define SEED 0x5bd1e9955bd1e995ULL
 
@@ -31,95 +32,6 @@ static __always_inline struct span_pair *pair_of(const struct span_site *site)
 	__u32 index = site->pair;
 
 	return bpf_map_lookup_elem(&span_pairs, &index);
-}
-
-static __always_inline struct open_span *open_at(struct span_thread *t, __u32 i)
-{
-	if (i >= SPAN_DEPTH_MAX)
-		return NULL;
-	/* The verifier must see the bound on the very register that becomes the offset. */
-	barrier_var(i);
-	return &t->open[i & (SPAN_DEPTH_MAX - 1)];
-}
-
-/* Completes the record an open span carries and sends it. */
-GLOBAL int send_span(struct open_span *span, __u64 now, __u32 status)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct span_record *r;
-	__u32 len;
-
-	if (!span)
-		return 0;
-	r = &span->record;
-	r->end_ns = now;
-	r->status = status;
-	r->rss_bytes = rss_bytes(task);
-	r->rss_delta_bytes = r->rss_bytes - span->start_rss;
-	len = r->context_len;
-	if (len > CONTEXT_LEN)
-		len = CONTEXT_LEN;
-	if (bpf_ringbuf_output(&ring, r, RECORD_HEAD_LEN(struct span_record) + len, ring_flags()))
-		count(COUNTER_RING_SPANS_LOST, 1);
-	return 0;
-}
-
-/* Drops entries whose span has already been sent (see remove_at) from the top of the stack. */
-GLOBAL int trim(struct span_thread *t)
-{
-	if (!t)
-		return 0;
-	for (int i = 0; i < SPAN_DEPTH_MAX; i++) {
-		struct open_span *top = t->depth ? open_at(t, t->depth - 1) : NULL;
-
-		if (!top || !(top->record.flags & SPAN_FLAG_SENT))
-			break;
-		t->depth--;
-	}
-	return 0;
-}
-
-/* Takes the top span off the stack and adds its time to the one below. */
-GLOBAL int pop(struct span_thread *t, __u64 now, __u32 status)
-{
-	struct open_span *span, *parent;
-
-	if (!t || !t->depth)
-		return 0;
-	t->depth--;
-	span = open_at(t, t->depth);
-	if (!span)
-		return 0;
-	parent = t->depth ? open_at(t, t->depth - 1) : NULL;
-	if (parent)
-		parent->record.child_ns += now - span->record.start_ns;
-	if (!(span->record.flags & SPAN_FLAG_SENT)) {
-		count(status == SPAN_OK ? COUNTER_SPAN_ENDS : COUNTER_SPAN_UNWOUND, 1);
-		send_span(span, now, status);
-	}
-	trim(t);
-	return 0;
-}
-
-/*
- * A start of `pair` at `sp` closes what was left open in frames that no longer exist: those below
- * it, and the same pair at the very same place, whose function was left and entered again.
- */
-GLOBAL int heal(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
-{
-	if (!t)
-		return 0;
-	for (int i = 0; i < SPAN_DEPTH_MAX; i++) {
-		struct open_span *top = t->depth ? open_at(t, t->depth - 1) : NULL;
-
-		/* A named span may rightly outlive the frame it was started in. */
-		if (!top || top->record.flags & SPAN_FLAG_NAMED)
-			break;
-		if (top->sp > sp || (top->sp == sp && top->record.pair != pair))
-			break;
-		pop(t, now, SPAN_WAS_UNWOUND);
-	}
-	return 0;
 }
 
 /* The name given by the program: text into the name map, its hash as the answer; 0 = unknown. */
@@ -144,9 +56,13 @@ GLOBAL __u64 name_of(struct span_thread *t, struct span_site *site)
 	}
 	if (!hash)
 		hash = 1;
-	if (!bpf_map_lookup_elem(&span_names, &hash) &&
-	    bpf_map_update_elem(&span_names, &hash, &t->name, BPF_ANY))
-		count(COUNTER_SPAN_NAMES_FULL, 1);
+	if (!bpf_map_lookup_elem(&span_names, &hash)) {
+		/* Linux 6.1 takes no value from memory that is a function's argument. */
+		struct span_name copy = t->name;
+
+		if (bpf_map_update_elem(&span_names, &hash, &copy, BPF_ANY))
+			count(COUNTER_SPAN_NAMES_FULL, 1);
+	}
 	return hash;
 }
 
@@ -173,6 +89,7 @@ GLOBAL __u32 read_context(struct span_thread *t, struct span_site *site, struct 
 	for (int i = 0; i < SPAN_STRINGS_MAX; i++) {
 		__u32 len, room = CONTEXT_LEN;
 
+		barrier_var(used); /* Linux 6.1 loses its range on the way through the stack */
 		if (i >= site->strings || used > CONTEXT_LEN * 3 / 4)
 			break;
 		/* The first of several leaves room for another; all bounds are constants. */
@@ -236,24 +153,6 @@ GLOBAL int begin_unscoped(struct span_thread *t, struct span_site *site, __u64 s
 	}
 	count(COUNTER_SPAN_TOO_DEEP, 1);
 	return 0;
-}
-
-/*
- * Spans beyond the stack of open ones are only counted, so that as many ends are swallowed. They
- * are over when a probe of a pair fires from above the deepest one kept.
- */
-static __always_inline void forget_overflow(struct span_thread *t, __u64 sp)
-{
-	if (t->overflow && sp > t->open[SPAN_DEPTH_MAX - 1].sp)
-		t->overflow = 0;
-}
-
-/* A probe of a pair fires at `sp`: what was open below it is over. */
-static __always_inline void leave_frames(struct span_thread *t, __u32 pair, __u64 sp)
-{
-	forget_overflow(t, sp);
-	if (!t->overflow)
-		heal(t, pair, sp, bpf_ktime_get_ns());
 }
 
 GLOBAL int on_start(struct span_thread *t, struct span_site *site, __u64 sp)
@@ -364,17 +263,6 @@ GLOBAL __u32 find_start(struct span_thread *t, struct span_site *site, __u64 nam
 	return 0;
 }
 
-/*
- * Ends a span that is not the innermost: those above go on. Its entry stays as a placeholder, so
- * that theirs need not move, until it comes to the top.
- */
-static __always_inline void end_in_the_middle(struct open_span *span, __u64 now)
-{
-	count(COUNTER_SPAN_ENDS, 1);
-	send_span(span, now, SPAN_OK);
-	span->record.flags |= SPAN_FLAG_SENT;
-}
-
 /* 0 if the end does not fit the start: an end whose start was not seen. Learns the pair's kind. */
 static __always_inline int judge_pair(struct open_span *span, struct span_pair *pair, __u64 sp)
 {
@@ -389,21 +277,6 @@ static __always_inline int judge_pair(struct open_span *span, struct span_pair *
 	span->record.parent = 0;
 	span->record.depth = 0;
 	return 1;
-}
-
-/* Closes what an ending span left open above it, as far as those frames are gone. */
-GLOBAL int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now)
-{
-	if (!t)
-		return 0;
-	for (int i = 0; i < SPAN_DEPTH_MAX; i++) {
-		struct open_span *top = t->depth > keep ? open_at(t, t->depth - 1) : NULL;
-
-		if (!top || (top->record.flags & SPAN_FLAG_NAMED && top->sp >= sp))
-			break;
-		pop(t, now, SPAN_WAS_UNWOUND);
-	}
-	return 0;
 }
 
 GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
@@ -447,7 +320,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	if (t->depth == found)
 		pop(t, now, SPAN_OK);
 	else
-		end_in_the_middle(span, now);
+		end_below(t, found, now);
 	return 0;
 }
 

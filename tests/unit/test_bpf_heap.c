@@ -21,11 +21,6 @@
 
 static struct task_struct task, second_task;
 
-bool bpf_session_is_return(void)
-{
-	return host.is_return;
-}
-
 static void add_target(__u32 pid, __u64 space)
 {
 	struct target target = {.space = space, .layout = LAYOUT, .heap_ready = 1};
@@ -66,7 +61,7 @@ static int enter(enum heap_function fn, __u64 sp, __u64 arg1, __u64 arg2, __u64 
 
 	host.cookie = fn;
 	host.is_return = false;
-	return heap_probe(&regs);
+	return heap_session(&regs);
 }
 
 static void leave(enum heap_function fn, __u64 sp, __u64 result)
@@ -75,7 +70,7 @@ static void leave(enum heap_function fn, __u64 sp, __u64 result)
 
 	host.cookie = fn;
 	host.is_return = true;
-	heap_probe(&regs);
+	heap_session(&regs);
 	host.is_return = false;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "bpfhost/host.h"
+#include "span_stack.bpf.c"
 #include "span.bpf.c"
 
 #define PID   4000

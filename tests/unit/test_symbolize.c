@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "elf/openfile.h"
-#include "stack/demangle.h"
+#include "elf/demangle.h"
 #include "stack/symbolize.h"
 
 __attribute__((noinline, used)) int symbolize_test_function(int x);

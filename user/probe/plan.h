@@ -20,10 +20,11 @@
 #include "target/process.h"
 
 enum plan_kind {
-	PLAN_ALLOC, /* a function of the malloc family; cookie = enum heap_function */
-	PLAN_SPAN,  /* start or end of a span; cookie = index into `sites` */
-	PLAN_MARK,  /* checkpoint or event of our own header; cookie likewise */
-	PLAN_USDT,  /* a probe that belongs to no pair: listed, never attached */
+	PLAN_ALLOC,    /* a function of the malloc family; cookie = enum heap_function */
+	PLAN_SPAN,     /* start or end of a span; cookie = index into `sites` */
+	PLAN_MARK,     /* checkpoint or event of our own header; cookie likewise */
+	PLAN_FUNCTION, /* entry of a function that is a span, or one of its exits; likewise */
+	PLAN_USDT,     /* a probe that belongs to no pair: listed, never attached */
 };
 
 /* What of the probed place the program wants to see. */

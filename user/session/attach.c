@@ -44,17 +44,36 @@ struct batch {
 	VEC(struct plan_probe *) probes;
 };
 
-static int collect_batch(struct plan *plan, size_t object, bool heap, struct batch *batch)
+static void batch__free(struct batch *batch)
+{
+	vec_free(&batch->sites);
+	vec_free(&batch->probes);
+}
+
+/* Which program sits on a probe's site. */
+static enum kernel_program program_of(const struct plan_probe *probe)
+{
+	switch (probe->kind) {
+	case PLAN_ALLOC:
+		return KERNEL_HEAP_ENTRY;
+	case PLAN_FUNCTION:
+		return probe->hook == HOOK_CALL ? KERNEL_FUNCTION_CALL : KERNEL_FUNCTION_SITE;
+	default:
+		return KERNEL_SPAN;
+	}
+}
+
+static int collect_batch(struct plan *plan, size_t object, enum kernel_program program,
+			 struct batch *batch)
 {
 	struct plan_probe *probe;
 
 	vec_for_each (&plan->probes, probe) {
-		bool is_heap = probe->kind == PLAN_ALLOC;
 		struct plan_probe **slot;
 		struct link_site *site;
 
 		if (probe->object != object || probe->refused || probe->kind == PLAN_USDT ||
-		    is_heap != heap)
+		    program_of(probe) != program)
 			continue;
 		site = vec_push(&batch->sites);
 		slot = vec_push(&batch->probes);
@@ -68,32 +87,91 @@ static int collect_batch(struct plan *plan, size_t object, bool heap, struct bat
 	return 0;
 }
 
-/* Links the heap or the span probes of one object; `pid` 0 = every process. */
+static int link_batch(struct attachment *a, size_t object, enum kernel_program program,
+		      bool at_return, pid_t pid, struct batch *batch, link_list *fds)
+{
+	struct link_request request = {
+		.at_return = at_return,
+		.object_fd = a->plan->objects.data[object].fd,
+		.pid = pid,
+		.sites = batch->sites.data,
+		.n_sites = batch->sites.len,
+	};
+	int ret;
+
+	request.prog_fd = kernel__program(a->kernel, program, &request.method);
+	if (request.prog_fd < 0)
+		return request.prog_fd;
+	ret = link_sites(&request, fds);
+	for (size_t i = 0; !ret && i < batch->sites.len; i++) {
+		if (batch->sites.data[i].refused)
+			batch->probes.data[i]->refused = "the kernel cannot probe this instruction";
+	}
+	return ret;
+}
+
+/* Where there are no sessions the returns are links of their own. */
+static int link_returns(struct attachment *a, size_t object, enum kernel_program program, pid_t pid,
+			struct batch *batch, link_list *fds)
+{
+	struct batch calls = {0};
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < batch->sites.len; i++) {
+		struct plan_probe **probe;
+		struct link_site *site;
+
+		if (batch->probes.data[i]->hook != HOOK_CALL || batch->probes.data[i]->refused)
+			continue;
+		site = vec_push(&calls.sites);
+		probe = vec_push(&calls.probes);
+		if (!site || !probe) {
+			ret = -ENOMEM;
+			break;
+		}
+		*site = batch->sites.data[i];
+		site->ref_ctr_offset = 0;
+		*probe = batch->probes.data[i];
+	}
+	if (!ret && calls.sites.len)
+		ret = link_batch(a, object, program, true, pid, &calls, fds);
+	batch__free(&calls);
+	return ret;
+}
+
+/* Links the heap's probes of one object, or all others; `pid` 0 = every process. */
 static int link_object(struct attachment *a, size_t object, bool heap, pid_t pid, link_list *fds)
 {
-	struct batch batch = {0};
-	int ret = collect_batch(a->plan, object, heap, &batch);
+	static const struct {
+		enum kernel_program at_site, at_return;
+		bool heap;
+	} kinds[] = {
+		{KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, true},
+		{KERNEL_SPAN, KERNEL_PROGRAMS, false},
+		{KERNEL_FUNCTION_SITE, KERNEL_PROGRAMS, false},
+		{KERNEL_FUNCTION_CALL, KERNEL_FUNCTION_RETURN, false},
+	};
+	enum link_method method;
+	int ret = 0;
 
-	if (!ret && batch.sites.len) {
-		struct link_request request = {
-			.method = heap ? LINK_SESSION : LINK_MULTI,
-			.prog_fd =
-				heap ? kernel__heap_prog(a->kernel) : kernel__span_prog(a->kernel),
-			.object_fd = a->plan->objects.data[object].fd,
-			.pid = pid,
-			.sites = batch.sites.data,
-			.n_sites = batch.sites.len,
-		};
+	for (size_t k = 0; !ret && k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		enum kernel_program at_site = kinds[k].at_site;
+		struct batch batch = {0};
 
-		ret = link_sites(&request, fds);
-		for (size_t i = 0; !ret && i < batch.sites.len; i++) {
-			if (batch.sites.data[i].refused)
-				batch.probes.data[i]->refused =
-					"the kernel cannot probe this instruction";
-		}
+		if (kinds[k].heap != heap)
+			continue;
+		ret = collect_batch(a->plan, object, at_site, &batch);
+		/* Without sessions the entry of a call is one site among others. */
+		if (at_site == KERNEL_FUNCTION_CALL &&
+		    kernel__program(a->kernel, at_site, &method) < 0)
+			at_site = KERNEL_FUNCTION_SITE;
+		if (!ret && batch.sites.len)
+			ret = link_batch(a, object, at_site, false, pid, &batch, fds);
+		if (!ret && kinds[k].at_return != KERNEL_PROGRAMS &&
+		    kernel__program(a->kernel, kinds[k].at_return, &method) >= 0)
+			ret = link_returns(a, object, kinds[k].at_return, pid, &batch, fds);
+		batch__free(&batch);
 	}
-	vec_free(&batch.sites);
-	vec_free(&batch.probes);
 	return ret;
 }
 
@@ -105,9 +183,9 @@ static int explain(int ret, const struct plan_object *object, pid_t pid, struct 
 	if (ret == -EINVAL || ret == -EOPNOTSUPP)
 		return error_set(
 			err, EXIT_UNSUPPORTED, ret,
-			"cannot attach to %s: this kernel has no uprobe sessions. perftrace "
-			"needs Linux 6.13 or newer.",
-			object->path);
+			"cannot attach to %s: the kernel refuses every probe site in it. perftrace "
+			"probes -p %d lists them.",
+			object->path, pid);
 	return error_set(err, EXIT_FAILED, ret, "cannot attach to %s: %s", object->path,
 			 strerror(-ret));
 }

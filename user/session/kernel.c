@@ -23,6 +23,8 @@
 struct kernel {
 	struct perftrace_bpf *skel;
 	struct ring_buffer *ring;
+	struct bpf_program *programs[KERNEL_PROGRAMS]; /* NULL = not loaded */
+	enum link_method methods[KERNEL_PROGRAMS];
 	struct bpf_link *life[3], *close_open, *list_open;
 	uint64_t taken; /* records handed over */
 	kernel_record_fn reader;
@@ -47,6 +49,47 @@ static int resize(struct bpf_map *map, size_t entries)
 	return bpf_map__set_max_entries(map, entries ? entries : 1);
 }
 
+/* Which of our programs handles what, and by which rung of the ladder it is linked. */
+static void configure_probes(struct kernel *k, const struct kernel_options *o)
+{
+	struct perftrace_bpf *skel = k->skel;
+	enum link_method calls = link_support__calls(&o->support);
+	enum link_method sites = link_support__sites(&o->support);
+	bool sessions = calls == LINK_SESSION;
+	const struct {
+		enum kernel_program id;
+		struct bpf_program *program;
+		enum link_method method;
+		bool wanted;
+	} programs[] = {
+		{KERNEL_HEAP_ENTRY, sessions ? skel->progs.heap_session : skel->progs.heap_entry,
+		 calls, o->heap},
+		{KERNEL_HEAP_RETURN, skel->progs.heap_return, calls, o->heap && !sessions},
+		{KERNEL_SPAN, skel->progs.span_probe, sites, o->spans},
+		{KERNEL_FUNCTION_CALL, skel->progs.function_session, calls,
+		 o->functions && sessions},
+		{KERNEL_FUNCTION_SITE, skel->progs.function_site, sites, o->functions},
+		{KERNEL_FUNCTION_RETURN, skel->progs.function_return, sites,
+		 o->functions && !sessions},
+	};
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skel->obj)
+	{
+		if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+			bpf_program__set_autoload(program, false);
+	}
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (!programs[i].wanted)
+			continue;
+		bpf_program__set_autoload(programs[i].program, true);
+		bpf_program__set_expected_attach_type(programs[i].program,
+						      link_attach_type(programs[i].method));
+		k->programs[programs[i].id] = programs[i].program;
+		k->methods[programs[i].id] = programs[i].method;
+	}
+}
+
 static int configure(struct kernel *k, const struct kernel_options *o)
 {
 	struct perftrace_bpf *skel = k->skel;
@@ -58,12 +101,9 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 		.wakeup_bytes = o->ring_bytes / 4,
 		.stack_depth = STACK_DEPTH_MAX,
 	};
-	bpf_program__set_expected_attach_type(skel->progs.heap_probe, ATTACH_UPROBE_SESSION);
-	bpf_program__set_expected_attach_type(skel->progs.span_probe, ATTACH_UPROBE_MULTI);
-	bpf_program__set_autoload(skel->progs.heap_probe, o->heap);
-	bpf_program__set_autoload(skel->progs.span_probe, o->spans);
-	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans);
-	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans);
+	configure_probes(k, o);
+	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans || o->functions);
+	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans || o->functions);
 	ret = resize(skel->maps.ring, o->ring_bytes);
 	/* A hash map's buckets are allocated at once, so what is not used is kept small. */
 	if (!ret)
@@ -107,7 +147,7 @@ static int explain_load(int ret, struct error *err)
 				 "kernel type information is missing (CONFIG_DEBUG_INFO_BTF): "
 				 "perftrace needs it");
 	return error_set(err, EXIT_UNSUPPORTED, ret,
-			 "cannot load BPF programs: %s. perftrace needs Linux 6.13 or newer; -v "
+			 "cannot load BPF programs: %s. perftrace needs Linux 6.1 or newer; -v "
 			 "shows what the kernel said.",
 			 strerror(-ret));
 }
@@ -170,14 +210,12 @@ int kernel__attach_life(struct kernel *k, struct error *err)
 	return 0;
 }
 
-int kernel__heap_prog(const struct kernel *k)
+int kernel__program(const struct kernel *k, enum kernel_program which, enum link_method *method)
 {
-	return bpf_program__fd(k->skel->progs.heap_probe);
-}
-
-int kernel__span_prog(const struct kernel *k)
-{
-	return bpf_program__fd(k->skel->progs.span_probe);
+	if (!k->programs[which])
+		return -ENOENT;
+	*method = k->methods[which];
+	return bpf_program__fd(k->programs[which]);
 }
 
 void kernel__set_gate(struct kernel *k, bool open)

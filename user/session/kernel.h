@@ -14,11 +14,14 @@
 #include "abi/heap.h"
 #include "abi/spans.h"
 #include "base/error.h"
+#include "probe/support.h"
 
 struct kernel;
 
 struct kernel_options {
-	bool heap, spans;
+	bool heap, spans; /* spans: USDT pairs and our own macros */
+	bool functions;	  /* spans of whole functions */
+	struct link_support support;
 	bool follow_children;
 	size_t ring_bytes; /* a power of two of at least a page */
 	size_t live_max;   /* blocks alive at once */
@@ -34,8 +37,19 @@ void kernel__free(struct kernel *k);
 
 /* Attaches fork/exec/exit notices. */
 int kernel__attach_life(struct kernel *k, struct error *err);
-int kernel__heap_prog(const struct kernel *k);
-int kernel__span_prog(const struct kernel *k);
+
+/* What is linked to probes. Which program does it depends on the kernel's uprobes. */
+enum kernel_program {
+	KERNEL_HEAP_ENTRY,	/* allocator calls; with sessions their returns, too */
+	KERNEL_HEAP_RETURN,	/* without sessions */
+	KERNEL_SPAN,		/* USDT pairs and our own macros */
+	KERNEL_FUNCTION_CALL,	/* entry and return of functions, with sessions */
+	KERNEL_FUNCTION_SITE,	/* entries, and exits that are probed one by one */
+	KERNEL_FUNCTION_RETURN, /* without sessions */
+	KERNEL_PROGRAMS,
+};
+/* The program's descriptor and how to link it; -ENOENT if it is not needed here. */
+int kernel__program(const struct kernel *k, enum kernel_program which, enum link_method *method);
 
 /* Until it is opened no program does anything, see bpf/common.bpf.h. */
 void kernel__set_gate(struct kernel *k, bool open);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/notice.h"
@@ -38,6 +37,7 @@ struct session {
 	struct family *family;
 	struct intake *intake;
 	struct names *names;
+	struct link_support support;
 	struct memory_timeline memory;
 	struct clock_offset clock;
 	struct rusage usage_at_begin;
@@ -123,21 +123,14 @@ int session__new(const struct session_options *options, const struct session_obs
 
 /* ---- attach ---- */
 
-/*
- * On these kernels the system call behind return probes is itself subject to the target's seccomp
- * filter, which then kills the target (CVE-2025-21834, fixed in 6.13.3).
- */
+/* Only a target that filters its system calls can be hurt; only then the kernel is tried. */
 static bool return_probes_would_kill(const struct session *s)
 {
 	const struct process *root;
-	struct utsname kernel;
 
-	if (uname(&kernel) || strncmp(kernel.release, "6.13.", 5) ||
-	    strtol(kernel.release + 5, NULL, 10) > 2)
-		return false;
 	vec_for_each (&s->roster.roots, root) {
 		if (process__uses_seccomp(root->pid))
-			return true;
+			return link_support__return_kills_seccomp(&s->support);
 	}
 	return false;
 }
@@ -172,7 +165,10 @@ static int build_rooms(struct session *s, struct error *err)
 	const struct plan_pair *pair;
 	struct kernel_options options = {
 		.heap = s->options.heap && plan__count(&s->plan, PLAN_ALLOC),
-		.spans = s->options.spans && s->plan.sites.len,
+		.spans = s->options.spans &&
+			 plan__count(&s->plan, PLAN_SPAN) + plan__count(&s->plan, PLAN_MARK),
+		.functions = plan__count(&s->plan, PLAN_FUNCTION),
+		.support = s->support,
 		.follow_children = s->roster.follow,
 		.ring_bytes = s->options.ring_bytes,
 		.live_max = s->options.live_max,
@@ -261,14 +257,16 @@ int session__attach(struct session *s, struct error *err)
 	uint64_t before = clock_monotonic_ns();
 	int ret;
 
+	ret = link_support__detect(&s->support, err);
+	if (ret)
+		return ret;
 	if (s->options.heap && return_probes_would_kill(s))
 		return error_set(
 			err, EXIT_UNSUPPORTED, -ENOTSUP,
-			"return probes could kill %d: it uses seccomp, and this kernel has "
-			"CVE-2025-21834 (fixed in 6.13.3). perftrace spans -p %d is safe.",
+			"return probes would kill %d: it filters its system calls (seccomp), and "
+			"this kernel has CVE-2025-21834. perftrace spans -p %d is safe.",
 			session__root(s)->pid, session__root(s)->pid);
 	ret = build_rooms(s, err);
-
 	if (!ret)
 		ret = link_all(s, err);
 	if (!ret && !process__is_alive(session__root(s)))

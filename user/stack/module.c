@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "stack/demangle.h"
+#include "elf/demangle.h"
 #include "target/mapped_file.h"
 
 #define VDSO_SIZE_MAX (1UL << 20)

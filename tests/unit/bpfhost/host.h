@@ -51,11 +51,13 @@ HOST_UNUSED void host__reset(void)
 
 #define SEC(name)
 #define __ksym
+#define preserve_access_index __unused__ /* BPF's compiler knows it, this one does not */
 #define __uint(name, value) int(*name)[value]
 #define __type(name, type)  __typeof__(type) *name
 #define barrier_var(v)	    __asm__ volatile("" : "+r"(v))
 #define BPF_PROG(name, ...) name(__VA_ARGS__)
 #define BPF_CORE_READ(p, m) ((p)->m)
+#define bpf_core_type_exists(type) false
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
@@ -103,6 +105,12 @@ HOST_UNUSED void *host__task_storage(struct host_map *map, struct task_struct *t
 	if (value || !(flags & BPF_LOCAL_STORAGE_GET_F_CREATE) || host.no_memory)
 		return value;
 	return host_map__insert(map, &task);
+}
+
+extern bool bpf_session_is_return(void);
+bool bpf_session_is_return(void)
+{
+	return host.is_return;
 }
 
 HOST_UNUSED long host__send(const void *data, __u64 len, __u64 flags)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Readable names for C++ and Rust symbols. */
-#ifndef PERFTRACE_STACK_DEMANGLE_H
-#define PERFTRACE_STACK_DEMANGLE_H
+#ifndef PERFTRACE_ELF_DEMANGLE_H
+#define PERFTRACE_ELF_DEMANGLE_H
 
 #define DEMANGLE_INPUT_MAX  1024
 #define DEMANGLE_OUTPUT_MAX 4096

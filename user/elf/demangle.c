@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "stack/demangle.h"
+#include "elf/demangle.h"
 
 #include <libiberty/demangle.h>
 #include <setjmp.h>

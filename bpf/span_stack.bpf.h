@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* A thread's stack of open scoped spans, which USDT pairs, macros and functions share. */
+#ifndef PERFTRACE_SPAN_STACK_BPF_H
+#define PERFTRACE_SPAN_STACK_BPF_H
+
+#include "common.bpf.h"
+
+/* Completes the record an open span carries and sends it. `status`: enum span_status. */
+int send_span(struct open_span *span, __u64 now, __u32 status);
+/* Takes the top span off the stack, sends it, and adds its time to the one below. */
+int pop(struct span_thread *t, __u64 now, __u32 status);
+/*
+ * A start of `pair` at `sp` closes what was left open in frames that no longer exist: those below
+ * it, and the same pair at the very same place, whose function was left and entered again.
+ */
+int heal(struct span_thread *t, __u32 pair, __u64 sp, __u64 now);
+/* Closes what a span that ends at `sp` left open above it, as far as those frames are gone. */
+int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now);
+
+/*
+ * Ends the span at place `found` - 1, which is not the innermost: those above go on. Its entry
+ * stays as a placeholder, so that theirs need not move, until it comes to the top.
+ */
+int end_below(struct span_thread *t, __u32 found, __u64 now);
+
+static __always_inline struct open_span *open_at(struct span_thread *t, __u32 i)
+{
+	if (i >= SPAN_DEPTH_MAX)
+		return NULL;
+	/* The verifier must see the bound on the very register that becomes the offset. */
+	barrier_var(i);
+	return &t->open[i & (SPAN_DEPTH_MAX - 1)];
+}
+
+/*
+ * Spans beyond the stack of open ones are only counted, so that as many ends are swallowed. They
+ * are over when a probe of a pair fires from above the deepest one kept.
+ */
+static __always_inline void forget_overflow(struct span_thread *t, __u64 sp)
+{
+	if (t->overflow && sp > t->open[SPAN_DEPTH_MAX - 1].sp)
+		t->overflow = 0;
+}
+
+/* A probe of a pair fires at `sp`: what was open below it is over. */
+static __always_inline void leave_frames(struct span_thread *t, __u32 pair, __u64 sp)
+{
+	forget_overflow(t, sp);
+	if (!t->overflow)
+		heal(t, pair, sp, bpf_ktime_get_ns());
+}
+
+#endif

@@ -43,15 +43,29 @@ static __always_inline void count(enum counter which, __u64 n)
 		__sync_fetch_and_add(&block->value[which], n);
 }
 
-/* Links filter by process already; children of a filtered process still arrive here. */
-static __always_inline struct target *find_target(__u32 tgid)
+/* A target that is known already. */
+static __always_inline struct target *known_target(__u32 tgid)
 {
 	return bpf_map_lookup_elem(&targets, &tgid);
 }
 
 static __always_inline int is_target(__u32 tgid)
 {
-	return find_target(tgid) != NULL;
+	return known_target(tgid) != NULL;
+}
+
+/* Makes a process a target that nobody has told us of. */
+int adopt_target(__u32 tgid);
+
+/* Links filter by process already; children of a filtered process still arrive here. */
+static __always_inline struct target *find_target(__u32 tgid)
+{
+	struct target *target = known_target(tgid);
+
+	if (target || !config.everybody)
+		return target;
+	adopt_target(tgid);
+	return known_target(tgid);
 }
 
 static __always_inline __u32 current_tgid(void)

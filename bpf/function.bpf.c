@@ -9,7 +9,10 @@
  */
 #include "span_stack.bpf.h"
 
-#define POPPED	    8 /* bytes that `ret` took off the stack */
+#define POPPED	      8		  /* bytes that `ret` took off the stack */
+#define COMM_LASTS_NS 10000000ULL /* a thread's name is read again after that */
+#define COUNTS_KEPT   256
+#define RING_LOOK     16 /* spans between two looks at how full the ring is */
 
 static __always_inline int is_left(const struct open_span *top, __u32 pair, __u64 sp)
 {
@@ -23,43 +26,61 @@ static __always_inline void fill(struct span_thread *t, struct open_span *span, 
 {
 	struct open_span *parent = t->depth ? open_at(t, t->depth - 1) : NULL;
 	struct span_record *r = &span->record;
+	__u64 now;
 
 	span->sp = sp;
-	span->start_rss = rss_bytes(task);
+	span->start_rss = 0;
 	r->type = RECORD_SPAN;
 	r->tgid = task->tgid;
 	r->tid = task->pid;
 	r->depth = t->depth;
-	r->flags = 0;
+	r->flags = SPAN_FLAG_BARE;
 	r->id = (__u64)(__u32)task->pid << 32 | (__u32)++t->serial;
 	r->parent = parent ? parent->record.id : 0;
 	r->child_ns = 0;
 	r->name_hash = 0;
 	r->pair = pair;
 	r->context_len = 0;
-	bpf_get_current_comm(r->comm, sizeof(r->comm));
-	r->start_ns = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	if (now - t->comm_ns > COMM_LASTS_NS) {
+		bpf_get_current_comm(t->comm, sizeof(t->comm));
+		t->comm_ns = now;
+	}
+	__builtin_memcpy(r->comm, t->comm, sizeof(r->comm));
+	r->start_ns = now;
+}
+
+/* The state of a thread that has none yet, or none that is known to belong to a target. */
+static __always_inline struct span_thread *meet(struct task_struct *task)
+{
+	struct target *target = find_target(task->tgid);
+	struct span_thread *t;
+
+	if (!target || !target->spans_ready)
+		return NULL;
+	t = bpf_task_storage_get(&span_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (t)
+		t->of_target = 1;
+	else
+		count(COUNTER_SPAN_NO_STATE, 1);
+	return t;
 }
 
 static __always_inline int begin_function(struct task_struct *task, __u32 index, __u64 sp)
 {
-	struct target *target = find_target(task->tgid);
+	struct span_thread *t = bpf_task_storage_get(&span_threads, task, 0, 0);
 	struct open_span *span, *top;
-	struct span_thread *t;
 	struct span_site *site;
 
-	if (!gate || !target || !target->spans_ready)
+	if (!gate)
 		return SKIP_RETURN;
+	if (!t || !t->of_target)
+		t = meet(task);
 	site = bpf_map_lookup_elem(&span_sites, &index);
-	if (!site)
+	if (!site || !t)
 		return SKIP_RETURN;
-	count(COUNTER_PROBE_HITS, 1);
-	t = bpf_task_storage_get(&span_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t) {
-		count(COUNTER_SPAN_NO_STATE, 1);
-		return SKIP_RETURN;
-	}
-	count(COUNTER_SPAN_STARTS, 1);
+	if (++t->starts >= COUNTS_KEPT)
+		hand_over_counts(t);
 	top = t->depth ? open_at(t, t->depth - 1) : NULL;
 	if (t->overflow || (top && is_left(top, site->pair, sp)))
 		leave_frames(t, site->pair, sp);
@@ -94,37 +115,62 @@ GLOBAL __u32 find_function(struct span_thread *t, __u32 pair, __u64 sp)
 	return 0;
 }
 
-static __always_inline int end_function(struct task_struct *task, __u32 index, __u64 sp)
+/* Not the innermost: something was left without its end, or began in another way. */
+GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 {
-	struct span_thread *t = bpf_task_storage_get(&span_threads, task, 0, 0);
-	struct span_site *site = bpf_map_lookup_elem(&span_sites, &index);
-	__u64 now = bpf_ktime_get_ns();
-	struct open_span *top;
 	__u32 found;
 
-	if (!gate || !site || !t)
+	if (!t)
 		return 0;
 	forget_overflow(t, sp);
 	if (t->overflow) {
 		t->overflow--;
 		return 0;
 	}
-	top = t->depth ? open_at(t, t->depth - 1) : NULL;
-	if (!top || top->sp != sp || top->record.pair != site->pair) {
-		found = find_function(t, site->pair, sp);
-		if (!found) {
-			count(COUNTER_SPAN_ORPHAN_ENDS, 1);
-			return 0;
-		}
-		close_above(t, found, sp, now);
-		/* What the program named itself may outlive this frame: it stays, and we below it.
-		 */
-		if (t->depth != found) {
-			end_below(t, found, now);
-			return 0;
-		}
+	found = find_function(t, pair, sp);
+	if (!found) {
+		count(COUNTER_SPAN_ORPHAN_ENDS, 1);
+		return 0;
 	}
-	pop(t, now, SPAN_OK);
+	close_above(t, found, sp, now);
+	/* What the program named itself may outlive this frame: it stays, and we below it. */
+	if (t->depth != found)
+		end_below(t, found, now);
+	else
+		pop(t, now, SPAN_OK);
+	return 0;
+}
+
+static __always_inline int end_function(struct task_struct *task, __u32 index, __u64 sp)
+{
+	struct span_thread *t = bpf_task_storage_get(&span_threads, task, 0, 0);
+	struct span_site *site = bpf_map_lookup_elem(&span_sites, &index);
+	struct open_span *top, *parent;
+	struct span_record *r;
+	__u64 now;
+
+	if (!gate || !site || !t)
+		return 0;
+	now = bpf_ktime_get_ns();
+	top = t->depth ? open_at(t, t->depth - 1) : NULL;
+	if (!top || t->overflow || top->sp != sp || top->record.pair != site->pair)
+		return end_other(t, site->pair, sp, now);
+	/* What pop() does, as short as it can be. */
+	r = &top->record;
+	t->depth--;
+	t->ends++;
+	parent = t->depth ? open_at(t, t->depth - 1) : NULL;
+	if (parent)
+		parent->record.child_ns += now - r->start_ns;
+	r->end_ns = now;
+	r->status = SPAN_OK;
+	r->rss_bytes = 0;
+	r->rss_delta_bytes = 0;
+	if (bpf_ringbuf_output(&ring, r, RECORD_HEAD_LEN(struct span_record),
+			       t->serial % RING_LOOK ? BPF_RB_NO_WAKEUP : ring_flags()))
+		count(COUNTER_RING_SPANS_LOST, 1);
+	if (parent && parent->record.flags & SPAN_FLAG_SENT)
+		trim(t);
 	return 0;
 }
 

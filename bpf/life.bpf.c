@@ -3,7 +3,7 @@
  * Births, deaths and changes of image of the traced processes, and what they leave open. Rare
  * events: these wake the reader at once, because a child's own probes wait for it.
  */
-#include "common.bpf.h"
+#include "span_stack.bpf.h"
 
 static __always_inline __u64 new_space(void)
 {
@@ -36,8 +36,8 @@ GLOBAL int send_unfinished(struct open_span *span, __u64 now, __u64 rss)
 	len = r->context_len;
 	r->end_ns = now;
 	r->status = SPAN_UNFINISHED;
-	r->rss_bytes = rss;
-	r->rss_delta_bytes = rss ? rss - span->start_rss : 0;
+	r->rss_bytes = r->flags & SPAN_FLAG_BARE ? 0 : rss;
+	r->rss_delta_bytes = r->rss_bytes ? rss - span->start_rss : 0;
 	if (len > CONTEXT_LEN)
 		len = CONTEXT_LEN;
 	count(COUNTER_SPAN_UNFINISHED, 1);
@@ -54,6 +54,7 @@ GLOBAL int close_thread(struct span_thread *t, __u64 rss)
 
 	if (!t)
 		return 0;
+	hand_over_counts(t);
 	for (__u32 n = 0; n < SPAN_DEPTH_MAX; n++) {
 		__u32 i = t->depth - 1 - n;
 
@@ -113,6 +114,17 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid)
 	return 0;
 }
 
+/* A dynamic linker has loaded or dropped libraries: there may be more to probe. */
+SEC("uprobe")
+int life_loaded(struct pt_regs *ctx)
+{
+	__u32 tgid = current_tgid();
+
+	if (gate && is_target(tgid))
+		tell(LIFE_LOADED, tgid, 0, 0);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(life_exit, struct task_struct *task)
 {
@@ -120,10 +132,9 @@ int BPF_PROG(life_exit, struct task_struct *task)
 
 	if (!is_target(task->tgid))
 		return 0;
-	if (gate) {
-		t = bpf_task_storage_get(&span_threads, task, 0, 0);
-		close_thread(t, rss_bytes(task));
-	}
+	/* Also when the gate is closed: what the thread counted would die with it. */
+	t = bpf_task_storage_get(&span_threads, task, 0, 0);
+	close_thread(t, rss_bytes(task));
 	/* The kernel has already taken this thread off signal->live: 0 means it was the last. */
 	if (task->signal->live.counter == 0)
 		tell(LIFE_EXIT, task->tgid, task->signal->group_exit_code, 0);

@@ -10,6 +10,18 @@ volatile __u32 born_heap_ready = 0, born_spans_ready = 0;
 volatile __u64 last_space = 0;
 struct heap_gauge gauge = {};
 
+GLOBAL int adopt_target(__u32 tgid)
+{
+	struct target fresh = {.heap_ready = 1, .spans_ready = 1};
+
+	if (tgid == config.self)
+		return 0;
+	fresh.space = fresh.layout = __sync_fetch_and_add(&last_space, 1) + 1;
+	if (bpf_map_update_elem(&targets, &tgid, &fresh, BPF_NOEXIST) == -7 /* E2BIG */)
+		count(COUNTER_TARGETS_FULL, 1);
+	return 0;
+}
+
 extern bool bpf_session_is_return(void) __ksym __weak;
 
 /* In one place: libbpf 1.1 cannot link objects that name the same kernel function. */

@@ -136,7 +136,11 @@ struct span_thread {
 	__u32 depth;	     /* used entries of `open` */
 	__u32 overflow;	     /* starts beyond the last entry whose ends are still to come */
 	__u32 unscoped_used; /* bit mask over `unscoped` */
-	__u32 pad;
+	__u32 of_target;     /* its process is a target and ready: it stays one while it lives */
+	/* Functions count here and hand over now and then: see hand_over_counts(). */
+	__u32 starts, ends;
+	__u64 comm_ns; /* when comm was read */
+	char comm[COMM_LEN];
 	__u64 regs[SPAN_REGS]; /* the probe's struct pt_regs: indexable, unlike the context */
 	struct open_span open[SPAN_DEPTH_MAX];
 	struct open_span unscoped[SPAN_UNSCOPED_MAX];

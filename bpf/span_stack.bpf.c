@@ -12,7 +12,7 @@ GLOBAL int send_span(struct open_span *span, __u64 now, __u32 status)
 	r = &span->record;
 	r->end_ns = now;
 	r->status = status;
-	r->rss_bytes = rss_bytes(task);
+	r->rss_bytes = r->flags & SPAN_FLAG_BARE ? 0 : rss_bytes(task);
 	r->rss_delta_bytes = r->rss_bytes - span->start_rss;
 	len = r->context_len;
 	if (len > CONTEXT_LEN)
@@ -22,7 +22,6 @@ GLOBAL int send_span(struct open_span *span, __u64 now, __u32 status)
 	return 0;
 }
 
-/* Drops entries whose span has already been sent (see end_below) from the top of the stack. */
 GLOBAL int trim(struct span_thread *t)
 {
 	if (!t)

@@ -17,6 +17,8 @@ int heal(struct span_thread *t, __u32 pair, __u64 sp, __u64 now);
 /* Closes what a span that ends at `sp` left open above it, as far as those frames are gone. */
 int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now);
 
+/* Drops entries whose span has already been sent from the top of the stack. */
+int trim(struct span_thread *t);
 /*
  * Ends the span at place `found` - 1, which is not the innermost: those above go on. Its entry
  * stays as a placeholder, so that theirs need not move, until it comes to the top.
@@ -48,6 +50,19 @@ static __always_inline void leave_frames(struct span_thread *t, __u32 pair, __u6
 	forget_overflow(t, sp);
 	if (!t->overflow)
 		heal(t, pair, sp, bpf_ktime_get_ns());
+}
+
+/*
+ * What a thread counted for itself becomes part of the counters: when it has counted enough, when
+ * it ends, and when the trace does. Adding to one's own number is an atomic operation saved.
+ */
+static __always_inline void hand_over_counts(struct span_thread *t)
+{
+	count(COUNTER_PROBE_HITS, t->starts);
+	count(COUNTER_SPAN_STARTS, t->starts);
+	count(COUNTER_SPAN_ENDS, t->ends);
+	t->starts = 0;
+	t->ends = 0;
 }
 
 #endif

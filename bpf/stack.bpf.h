@@ -80,6 +80,10 @@ static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 layout,
 	struct frame_record frame;
 	__u32 n;
 
+	if (!config.stack_depth) {
+		*hash = h;
+		return 0;
+	}
 	if (bpf_probe_read_user(s->window, sizeof(s->window), (void *)sp)) {
 		/* Near the end of the stack: word by word, the window counts as far away. */
 		window_start = 0;

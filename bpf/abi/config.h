@@ -11,7 +11,9 @@ struct config {
 	__u32 page_size;       /* bytes */
 	__u32 follow_children; /* 1: a child of a target becomes a target at fork */
 	__u32 wakeup_bytes;    /* the ring's reader is woken when this much waits, not per record */
-	__u32 stack_depth;     /* frames kept per call site, 1..STACK_DEPTH_MAX */
+	__u32 stack_depth;     /* frames kept per call site, 0..STACK_DEPTH_MAX */
+	__u32 everybody;       /* 1: every process is a target, except the tracer */
+	__u32 self;	       /* the tracer's tgid */
 };
 
 #endif

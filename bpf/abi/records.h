@@ -27,6 +27,7 @@ enum span_status {
 
 #define SPAN_FLAG_UNSCOPED 0x01 /* matched by thread and pair; no parent, no children */
 #define SPAN_FLAG_SENT	   0x04 /* ended, a placeholder below others (kernel side only) */
+#define SPAN_FLAG_BARE	   0x08 /* of a function: name and duration, nothing else was looked at */
 #define SPAN_FLAG_NAMED	   0x02 /* matched by thread and the name given by the program */
 
 /* One finished span, sent at its end. Children of a thread come before their parent. */
@@ -71,6 +72,7 @@ struct mark_record {
 enum life_kind {
 	LIFE_FORK = 1, /* tgid is the new process, other its parent */
 	LIFE_EXEC,     /* tgid runs a new image */
+	LIFE_LOADED,   /* tgid has loaded or dropped libraries */
 	LIFE_EXIT,     /* the last thread of tgid is gone; other = its exit code as in wait(2) */
 };
 

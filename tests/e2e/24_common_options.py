@@ -16,7 +16,7 @@ def help_and_version():
         h.check(max(map(len, result.out.splitlines())) <= 100, f"{command}: --help is narrow")
     overview = h.perftrace("--help").out
     offered = set(re.findall(r"^  perftrace (\w+) ", overview, re.M))
-    h.equal(offered, {"leaks", "spans", "probes"}, "commands offered")
+    h.equal(offered, {"leaks", "spans", "run", "probes"}, "commands offered")
     for planned in ("mem", "allocs", "record", "report", "compare", "cpu", "offcpu", "locks",
                     "serve", "run", "doctor"):
         if planned not in offered:

@@ -5,7 +5,7 @@
 TARGET_C_SRCS   := $(sort $(wildcard tests/targets/*.c))
 TARGET_CXX_SRCS := $(sort $(wildcard tests/targets/*.cc))
 TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
-		   $(OUTPUT)/tests/targets/leaky_static
+		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static
 
 TARGET_CFLAGS   := -D_GNU_SOURCE -std=gnu11 -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Werror \
 		   -Iuser/include -pthread
@@ -29,3 +29,18 @@ $(OUTPUT)/tests/targets/leaky_static: tests/targets/leaky.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@
+
+# Its library stands beside it.
+$(OUTPUT)/tests/targets/libearly.so: tests/targets/lib/early.c tests/targets/early.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/early: tests/targets/early.c $(OUTPUT)/tests/targets/libearly.so
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $< -L$(@D) -learly '-Wl,-rpath,$$ORIGIN'
+
+$(OUTPUT)/tests/targets/early_static: tests/targets/early.c tests/targets/lib/early.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $^

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "session/closer.h"
+#include "probe/closer.h"
 
 #define FDS 500
 

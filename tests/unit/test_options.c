@@ -16,8 +16,8 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 
-#define ALL_GROUPS   ((unsigned int)(OPTIONS_LIST << 1) - 1)
-#define LAST_GROUP   OPTIONS_LIST
+#define ALL_GROUPS   ((unsigned int)(LAST_GROUP << 1) - 1)
+#define LAST_GROUP   OPTIONS_DRY_RUN
 #define ARGUMENT_MAX 30
 
 /* FAULTS.md F49, and their kin: none of them is a number of anything. */
@@ -175,7 +175,8 @@ static void defaults(void **state)
 	assert_null(run.o.output);
 	assert_null(run.o.argument);
 	assert_false(run.o.duration_set || run.o.interval_set);
-	assert_false(run.o.json || run.o.strict || run.o.verbose || run.o.quiet || run.o.no_log);
+	assert_false(run.o.json || run.o.strict || run.o.dry_run || run.o.verbose || run.o.quiet ||
+		     run.o.no_log);
 	assert_int_equal(run.o.follow, FOLLOW_AUTO);
 	assert_int_equal(run.o.color, COLOR_AUTO);
 	assert_int_equal(run.o.ring_bytes & (run.o.ring_bytes - 1), 0);
@@ -327,6 +328,49 @@ static void bad_values(void **state)
 }
 
 /* A value may be as long as the kernel lets it be. */
+/* Ours end where the command begins; its own are left alone. */
+static void a_command_keeps_its_options(void **state)
+{
+	static const char *const forms[][8] = {
+		{"-d", "3", "--", "ls", "-d", "9", NULL},
+		{"-d", "3", "ls", "-d", "9", NULL},
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		char *argv[10] = {"perftrace"};
+		struct error err = {0};
+		struct options o;
+		int argc = 1;
+
+		while (forms[i][argc - 1]) {
+			argv[argc] = (char *)forms[i][argc - 1];
+			argc++;
+		}
+		options__init(&o);
+		assert_int_equal(
+			options__parse(&o, argc, argv, ALL_GROUPS, ARGUMENT_COMMAND, "run", &err),
+			0);
+		assert_int_equal(o.duration_ns, 3 * NSEC_PER_SEC);
+		assert_non_null(o.command);
+		assert_string_equal(o.command[0], "ls");
+		assert_string_equal(o.command[1], "-d");
+		assert_string_equal(o.command[2], "9");
+		assert_null(o.command[3]);
+		options__free(&o);
+	}
+}
+
+static void no_command_is_none(void **state)
+{
+	char *argv[] = {"perftrace", "--", NULL};
+	struct options o;
+
+	options__init(&o);
+	assert_int_equal(options__parse(&o, 2, argv, ALL_GROUPS, ARGUMENT_COMMAND, "run", NULL), 0);
+	assert_null(o.command);
+	options__free(&o);
+}
+
 static void a_long_value(void **state)
 {
 	static char value[100000];
@@ -359,10 +403,11 @@ static bool help_has(const char *text, const char *option)
 }
 
 static const char *const options[] = {
-	"--pid",    "--name",	  "--duration", "--interval",  "--pair",   "--min",
-	"--output", "--json",	  "--follow",	"--no-follow", "--mode",   "--top",
-	"--older",  "--min-size", "--max-live", "--ring",      "--no-log", "--strict",
-	"--color",  "--verbose",  "--quiet",	"--help",
+	"--pid",     "--name",	   "--duration",    "--interval",  "--pair",   "--min",
+	"--output",  "--json",	   "--follow",	    "--no-follow", "--mode",   "--top",
+	"--older",   "--min-size", "--max-live",    "--ring",	   "--no-log", "--strict",
+	"--dry-run", "--function", "--stack-depth", "--unit",	   "--cgroup", "--user",
+	"--color",   "--verbose",  "--quiet",	    "--help",
 };
 
 /* Whatever the parser knows stands in the help, and the other way round. */
@@ -442,7 +487,7 @@ static void add_command_help(const char *command, struct strbuf *text)
 
 static void every_option_belongs_to_a_command(void **state)
 {
-	static const char *const commands[] = {NULL, "leaks", "spans", "probes"};
+	static const char *const commands[] = {NULL, "leaks", "spans", "run", "probes"};
 	struct strbuf text = {0};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -472,6 +517,8 @@ int main(void)
 		cmocka_unit_test(a_long_value),
 		cmocka_unit_test(every_option_is_in_the_help),
 		cmocka_unit_test(every_group_has_help),
+		cmocka_unit_test(a_command_keeps_its_options),
+		cmocka_unit_test(no_command_is_none),
 		cmocka_unit_test(every_option_belongs_to_a_command),
 	};
 

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make bench: what perftrace costs its target, beside bpftrace doing the same job (as root).
 
-BENCH_BINS := $(addprefix $(OUTPUT)/tests/targets/,bench_alloc bench_span)
+BENCH_BINS := $(addprefix $(OUTPUT)/tests/targets/,bench_alloc bench_span) \
+	      $(OUTPUT)/tools/bench/floor
+
+$(OUTPUT)/tools/bench/floor: tools/bench/floor.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(CFLAGS_U) $(CPPFLAGS_U) -MMD -MP $< -o $@ $(LIBRARY) $(LIBS)
 
 # Two steps: nothing is built before deps has installed what it is built with, also with -j.
 .PHONY: bench bench-deps bench-run

@@ -15,13 +15,19 @@
 
 static const struct command commands[] = {
 	{NULL, "-p PID", "spans as they happen, memory, and at the end a summary",
-	 RUN_OPTIONS | OPTIONS_HEAP | OPTIONS_SPANS | OPTIONS_TIMER | OPTIONS_LOG, command_trace},
+	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_HEAP | OPTIONS_SPANS | OPTIONS_TIMER | OPTIONS_LOG,
+	 ARGUMENT_NONE, command_trace},
 	{"leaks", "-p PID", "one-shot leak scan: which call sites hold memory",
-	 RUN_OPTIONS | OPTIONS_HEAP | OPTIONS_AGE | OPTIONS_TIMER, command_leaks},
+	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_HEAP | OPTIONS_AGE | OPTIONS_TIMER, ARGUMENT_NONE,
+	 command_leaks},
 	{"spans", "-p PID", "only span timings, to standard output or a file",
-	 RUN_OPTIONS | OPTIONS_SPANS, command_spans},
+	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_SPANS, ARGUMENT_NONE, command_spans},
+	{"run", "-- COMMAND [ARGS]", "start COMMAND and trace it from its first instruction",
+	 (RUN_OPTIONS & ~OPTIONS_TARGET) | OPTIONS_HEAP | OPTIONS_SPANS | OPTIONS_TIMER |
+		 OPTIONS_LOG | OPTIONS_LAUNCH,
+	 ARGUMENT_COMMAND, command_run},
 	{"probes", "-p PID [GLOB]", "what could be traced in a process; attaches nothing",
-	 OPTIONS_COMMON | OPTIONS_TARGET | OPTIONS_LIST, command_probes},
+	 OPTIONS_COMMON | OPTIONS_TARGET | OPTIONS_LIST, ARGUMENT_ONE, command_probes},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -42,18 +48,18 @@ static void print_notice(enum notice_level level, const char *line)
 	strbuf_free(&text);
 }
 
-static int print_error(const struct error *err, int code)
+/* `own`: the code is perftrace's, not that of a command it ran. */
+static int print_error(const struct error *err, int code, bool own)
 {
 	struct strbuf text = {0};
 
 	if (err->exit_code) {
 		vis(&text, err->text, sizeof(err->text));
 		fprintf(stderr, "perftrace: %s\n", strbuf_str(&text));
-	} else if (code != EXIT_DONE && code != EXIT_INCOMPLETE) {
+	} else if (own && code != EXIT_DONE && code != EXIT_INCOMPLETE) {
 		fprintf(stderr, "perftrace: not enough memory\n");
-	} else if (code == EXIT_INCOMPLETE) {
-		fprintf(stderr,
-			"perftrace: data is incomplete (--strict), see DATA in the report\n");
+	} else if (own && code == EXIT_INCOMPLETE) {
+		fprintf(stderr, "perftrace: %s\n", INCOMPLETE_TEXT);
 	}
 	strbuf_free(&text);
 	return code;
@@ -108,8 +114,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 	int code = EXIT_USAGE, ret;
 
 	options__init(&options);
-	ret = options__parse(&options, argc, argv, command->options,
-			     strchr(command->arguments, '[') != NULL, command->name, &err);
+	ret = options__parse(&options, argc, argv, command->options, command->takes, command->name,
+			     &err);
 	verbose = options.verbose;
 	quiet = options.quiet;
 	if (!ret && options.help) {
@@ -124,7 +130,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 		code = EXIT_FAILED;
 	}
 	options__free(&options);
-	return print_error(&err, code);
+	return print_error(&err, code, command->takes != ARGUMENT_COMMAND);
 }
 
 int cli_main(int argc, char **argv)
@@ -154,7 +160,7 @@ int cli_main(int argc, char **argv)
 				  "no command '%s'. perftrace --help lists them; a process is "
 				  "given with -p PID.",
 				  argv[1]);
-			return print_error(&err, EXIT_USAGE);
+			return print_error(&err, EXIT_USAGE, true);
 		}
 		argc--;
 		argv++;

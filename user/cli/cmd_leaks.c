@@ -5,6 +5,7 @@
 
 #include "base/notice.h"
 #include "cli/cli.h"
+#include "cli/plan_listing.h"
 #include "cli/tracing.h"
 #include "insight/candidates.h"
 #include "output/leaks_json.h"
@@ -83,6 +84,8 @@ int command_leaks(const struct options *options, struct error *err)
 	struct session_observer observer = {.tick = on_tick, .poll = on_poll, .arg = &s};
 	int ret, code = EXIT_FAILED;
 
+	if (o.dry_run)
+		return plan_listing__dry_run("leaks -p", options, &wants, err);
 	if (!o.duration_set)
 		o.duration_ns = DURATION_DEFAULT_NS;
 	ret = tracing__prepare(&s.tracing, &o, &wants, &observer, err);

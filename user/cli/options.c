@@ -7,15 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/heap.h"
+
 #define DURATION_MAX_S (366.0 * 24 * 3600)
 
 enum option_id {
 	OPT_PID = 'p',
 	OPT_NAME = 'n',
+	OPT_UNIT = 'U',
 	OPT_DURATION = 'd',
 	OPT_INTERVAL = 'i',
 	OPT_OUTPUT = 'o',
 	OPT_PAIR = 'u',
+	OPT_FUNCTION = 'f',
 	OPT_VERBOSE = 'v',
 	OPT_QUIET = 'q',
 	OPT_HELP = 'h',
@@ -23,15 +27,19 @@ enum option_id {
 	OPT_FOLLOW,
 	OPT_NO_FOLLOW,
 	OPT_STRICT,
+	OPT_DRY_RUN,
 	OPT_RING,
 	OPT_MODE,
 	OPT_MAX_LIVE,
+	OPT_STACK_DEPTH,
 	OPT_TOP,
 	OPT_MIN_SIZE,
 	OPT_OLDER,
 	OPT_MIN,
 	OPT_NO_LOG,
 	OPT_COLOR,
+	OPT_CGROUP,
+	OPT_USER,
 };
 
 static const struct option_row {
@@ -44,12 +52,20 @@ static const struct option_row {
 	{OPT_PID, "pid", "PID", OPTIONS_TARGET, "the process to look at; may be repeated"},
 	{OPT_NAME, "name", "NAME", OPTIONS_TARGET,
 	 "all processes whose name or executable is NAME"},
+	{OPT_UNIT, "unit", "UNIT", OPTIONS_TARGET,
+	 "all processes of a systemd unit and their children"},
+	{OPT_CGROUP, "cgroup", "PATH", OPTIONS_TARGET,
+	 "all processes in a control group and below it, and their children"},
+	{OPT_USER, "user", "USER", OPTIONS_LAUNCH,
+	 "start COMMAND as USER (default: who started perftrace, also under sudo)"},
 	{OPT_DURATION, "duration", "TIME", OPTIONS_RUN,
 	 "stop after TIME (5, 500ms, 2m); else Ctrl-C or the target's exit"},
 	{OPT_INTERVAL, "interval", "TIME", OPTIONS_TIMER,
 	 "how often memory (bare) or the top list (leaks) is shown"},
 	{OPT_PAIR, "pair", "PROVIDER:START..END|END2", OPTIONS_SPANS | OPTIONS_LIST,
 	 "only these USDT pairs; PROVIDER:GLOB chooses among those found"},
+	{OPT_FUNCTION, "function", "LIB:GLOB", OPTIONS_SPANS | OPTIONS_LIST,
+	 "functions as spans; GLOB alone: of the executable"},
 	{OPT_MIN, "min", "TIME", OPTIONS_SPANS,
 	 "write only spans of at least TIME (10ms); all are counted"},
 	{OPT_OUTPUT, "output", "FILE", OPTIONS_RUN | OPTIONS_LIST,
@@ -64,8 +80,12 @@ static const struct option_row {
 	{OPT_MIN_SIZE, "min-size", "SIZE", OPTIONS_HEAP,
 	 "only call sites that hold at least SIZE (64K, 1M)"},
 	{OPT_MAX_LIVE, "max-live", "N", OPTIONS_HEAP, "room for N blocks alive at once"},
+	{OPT_STACK_DEPTH, "stack-depth", "N", OPTIONS_HEAP,
+	 "frames kept per call site, 0 to 32; 0 is cheapest"},
 	{OPT_RING, "ring", "SIZE", OPTIONS_RUN, "buffer between kernel and perftrace"},
 	{OPT_NO_LOG, "no-log", NULL, OPTIONS_LOG, "do not append to the default log as well"},
+	{OPT_DRY_RUN, "dry-run", NULL, OPTIONS_DRY_RUN,
+	 "list the probes that would be set and what they cost; set none"},
 	{OPT_STRICT, "strict", NULL, OPTIONS_RUN, "exit 6 if any event was lost"},
 	{OPT_COLOR, "color", "WHEN", OPTIONS_COMMON, "auto, always or never"},
 	{OPT_VERBOSE, "verbose", NULL, OPTIONS_COMMON, "say more on standard error"},
@@ -81,12 +101,14 @@ void options__init(struct options *o)
 	o->ring_bytes = 8 << 20;
 	o->live_max = 1 << 20;
 	o->top = 10;
+	o->stack_depth = STACK_DEPTH_MAX;
 }
 
 void options__free(struct options *o)
 {
 	vec_free(&o->pids);
 	pair_rules__free(&o->rules);
+	function_rules__free(&o->functions);
 }
 
 /* A number with a unit from a list; the whole text must be used up. */
@@ -217,6 +239,15 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 	case OPT_NAME:
 		o->name = value;
 		return *value ? 0 : bad_value(row, value, "a process name", err);
+	case OPT_UNIT:
+		o->unit = value;
+		return *value && !strchr(value, '/') ? 0 : bad_value(row, value, "a unit", err);
+	case OPT_CGROUP:
+		o->cgroup = value;
+		return *value ? 0 : bad_value(row, value, "a control group", err);
+	case OPT_USER:
+		o->user = value;
+		return *value ? 0 : bad_value(row, value, "a user", err);
 	case OPT_DURATION:
 		o->duration_set = true;
 		return set_duration(row, value, &o->duration_ns, err);
@@ -230,6 +261,8 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 	case OPT_OUTPUT:
 		o->output = value;
 		return *value ? 0 : bad_value(row, value, "a file name", err);
+	case OPT_FUNCTION:
+		return function_rule__parse(value, &o->functions, err);
 	case OPT_PAIR:
 		return pair_rule__parse(value, &o->rules, err);
 	case OPT_MODE:
@@ -250,6 +283,11 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 			return bad_value(row, value, "a number of blocks (try 4000000)", err);
 		o->live_max = n;
 		return 0;
+	case OPT_STACK_DEPTH:
+		if (!parse_count(value, STACK_DEPTH_MAX, &n))
+			return bad_value(row, value, "a number of frames up to 32", err);
+		o->stack_depth = n;
+		return 0;
 	case OPT_RING:
 		return set_ring(o, row, value, err);
 	case OPT_COLOR:
@@ -262,6 +300,9 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 		return 0;
 	case OPT_JSON:
 		o->json = true;
+		return 0;
+	case OPT_DRY_RUN:
+		o->dry_run = true;
 		return 0;
 	case OPT_STRICT:
 		o->strict = true;
@@ -283,9 +324,12 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 }
 
 /* getopt's tables, made from ours. */
-static void build_getopt(struct option long_options[ROWS + 1], char *short_options)
+static void build_getopt(struct option long_options[ROWS + 1], char *short_options,
+			 enum argument_kind takes)
 {
-	*short_options++ = ':'; /* tell a missing value from an unknown option */
+	if (takes == ARGUMENT_COMMAND)
+		*short_options++ = '+'; /* the first word that is no option ends them */
+	*short_options++ = ':';		/* tell a missing value from an unknown option */
 	for (size_t i = 0; i < ROWS; i++) {
 		long_options[i] = (struct option){table[i].name,
 						  table[i].value ? required_argument : no_argument,
@@ -331,15 +375,15 @@ static int refuse(int c, char **argv, const char *command, struct error *err)
 }
 
 int options__parse(struct options *o, int argc, char **argv, unsigned int groups,
-		   bool takes_argument, const char *command, struct error *err)
+		   enum argument_kind takes, const char *command, struct error *err)
 {
 	struct option long_options[ROWS + 1];
-	char short_options[ROWS * 2 + 2];
+	char short_options[ROWS * 2 + 3];
 	int c;
 
-	build_getopt(long_options, short_options);
+	build_getopt(long_options, short_options, takes);
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* begin anew, with this table's idea of where options end */
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		const struct option_row *row = find_row(c);
 		int ret;
@@ -357,7 +401,11 @@ int options__parse(struct options *o, int argc, char **argv, unsigned int groups
 		if (ret)
 			return ret;
 	}
-	if (optind < argc && takes_argument)
+	if (takes == ARGUMENT_COMMAND) {
+		o->command = optind < argc ? argv + optind : NULL;
+		return 0;
+	}
+	if (optind < argc && takes == ARGUMENT_ONE)
 		o->argument = argv[optind++];
 	if (optind < argc)
 		return error_set(err, EXIT_USAGE, -EINVAL,

@@ -16,15 +16,24 @@
 
 /* Which commands take an option: commands list the groups they take. */
 enum option_group {
-	OPTIONS_COMMON = 1 << 0, /* -v -q --color --help */
-	OPTIONS_TARGET = 1 << 1, /* -p -n */
-	OPTIONS_RUN = 1 << 2,	 /* -d -o --json --follow --strict --ring */
-	OPTIONS_HEAP = 1 << 3,	 /* --mode --max-live --top --min-size */
-	OPTIONS_AGE = 1 << 4,	 /* --older */
-	OPTIONS_SPANS = 1 << 5,	 /* -u */
-	OPTIONS_TIMER = 1 << 6,	 /* -i */
-	OPTIONS_LOG = 1 << 7,	 /* --no-log */
-	OPTIONS_LIST = 1 << 8,	 /* -u, --json, -o of commands that attach nothing */
+	OPTIONS_COMMON = 1 << 0,   /* -v -q --color --help */
+	OPTIONS_TARGET = 1 << 1,   /* -p -n -U --cgroup */
+	OPTIONS_RUN = 1 << 2,	   /* -d -o --json --follow --strict --ring */
+	OPTIONS_HEAP = 1 << 3,	   /* --mode --max-live --top --min-size */
+	OPTIONS_AGE = 1 << 4,	   /* --older */
+	OPTIONS_SPANS = 1 << 5,	   /* -u */
+	OPTIONS_TIMER = 1 << 6,	   /* -i */
+	OPTIONS_LOG = 1 << 7,	   /* --no-log */
+	OPTIONS_LIST = 1 << 8,	   /* -u, --json, -o of commands that attach nothing */
+	OPTIONS_LAUNCH = 1 << 9,   /* --user */
+	OPTIONS_DRY_RUN = 1 << 10, /* --dry-run */
+};
+
+/* What may follow the options. */
+enum argument_kind {
+	ARGUMENT_NONE,
+	ARGUMENT_ONE,
+	ARGUMENT_COMMAND, /* a command with its own options: ours end where it begins */
 };
 
 enum color_mode {
@@ -35,25 +44,30 @@ enum color_mode {
 
 struct options {
 	pid_list pids;
-	const char *name;     /* -n */
+	const char *name; /* -n */
+	const char *cgroup, *unit;
+	const char *user;     /* whom `run` starts COMMAND as; NULL = who started perftrace */
+	char *const *command; /* COMMAND and its arguments, NULL at the end; NULL = none */
 	const char *argument; /* the one positional argument some commands take */
 	uint64_t duration_ns, interval_ns;
 	bool duration_set, interval_set;
 	const char *output;
-	bool json, strict, verbose, quiet, no_log, help;
+	bool json, strict, dry_run, verbose, quiet, no_log, help;
 	enum follow_mode follow;
 	enum color_mode color;
 	pair_rule_list rules;
+	function_rule_list functions;
 	size_t ring_bytes, live_max, top;
+	uint32_t stack_depth;
 	uint64_t older_ns, min_size, min_ns;
 };
 
 /* Defaults. */
 void options__init(struct options *o);
 void options__free(struct options *o);
-/* Parses argv[1..]; `groups` are those of the command, `takes_argument` allows one positional. */
+/* Parses argv[1..]; `groups` are those of the command. */
 int options__parse(struct options *o, int argc, char **argv, unsigned int groups,
-		   bool takes_argument, const char *command, struct error *err);
+		   enum argument_kind takes, const char *command, struct error *err);
 /* The lines of --help for the options of `groups`. */
 void options__print_help(FILE *out, unsigned int groups);
 

@@ -15,38 +15,10 @@
 
 #include "base/notice.h"
 #include "base/strbuf.h"
+#include "cli/function_offer.h"
+#include "cli/launched.h"
 #include "cli/signals.h"
 #include "output/format.h"
-
-int tracing__find_pids(const struct options *options, pid_list *pids, struct error *err)
-{
-	pid_t *pid;
-
-	vec_for_each (&options->pids, pid) {
-		pid_t *slot = vec_push(pids);
-
-		if (!slot)
-			return -ENOMEM;
-		*slot = *pid;
-	}
-	if (options->name) {
-		size_t before = pids->len;
-		int ret = process__find_by_name(options->name, pids);
-
-		if (ret)
-			return error_set(err, EXIT_FAILED, ret, "cannot list processes: %s",
-					 strerror(-ret));
-		if (pids->len == before)
-			return error_set(err, EXIT_NO_TARGET, -ESRCH,
-					 "no process called '%s'. pgrep -a PATTERN searches whole "
-					 "command lines.",
-					 options->name);
-	}
-	if (!pids->len)
-		return error_set(err, EXIT_USAGE, -EINVAL,
-				 "which process? Give -p PID or -n NAME.");
-	return 0;
-}
 
 /* Wrong before any privilege is asked for. */
 static int check_own_pid(const pid_list *pids, struct error *err)
@@ -63,7 +35,7 @@ static int check_own_pid(const pid_list *pids, struct error *err)
 	return 0;
 }
 
-static int check_permissions(const pid_list *pids, struct error *err)
+int tracing__check_permissions(const char *what, struct error *err)
 {
 	char missing[128], namespace[64];
 	ssize_t n;
@@ -72,9 +44,9 @@ static int check_permissions(const pid_list *pids, struct error *err)
 	if (missing[0])
 		return error_set(
 			err, EXIT_UNSUPPORTED, -EPERM,
-			"cannot attach to %d: not permitted (missing %s). Run it with sudo, or "
-			"give it CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (Linux 6.6 or newer).",
-			pids->data[0], missing);
+			"cannot %s: not permitted (missing %s). Run it with sudo, or give it "
+			"CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (Linux 6.6 or newer).",
+			what, missing);
 	/* The kernel side knows PIDs of the first namespace; 0xeffffffc is its inode. */
 	n = readlink("/proc/self/ns/pid", namespace, sizeof(namespace) - 1);
 	namespace[n > 0 ? n : 0] = '\0';
@@ -84,6 +56,14 @@ static int check_permissions(const pid_list *pids, struct error *err)
 			"cannot trace from inside a PID namespace. Run perftrace on the host, "
 			"with the PID seen there.");
 	return 0;
+}
+
+static int check_permissions(const pid_list *pids, struct error *err)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), "attach to %d", pids->data[0]);
+	return tracing__check_permissions(what, err);
 }
 
 /* Under memory pressure the tracer goes before its target; many links need many descriptors. */
@@ -136,6 +116,9 @@ static void announce(struct tracing *t)
 		strbuf_printf(&what, ", %zu span pair%s", pairs, pairs == 1 ? "" : "s");
 	if (plan__has_own_macros(plan))
 		strbuf_puts(&what, ", perftrace.h spans");
+	if (plan->functions)
+		strbuf_printf(&what, ", %zu function%s", plan->functions,
+			      plan->functions == 1 ? "" : "s");
 	if (allocator)
 		strbuf_printf(&what, ", %s", allocator);
 	if (session__follows(s))
@@ -158,7 +141,12 @@ static void announce(struct tracing *t)
 	if (allocator)
 		notice(NOTICE_INFO, "heap exact: every call is booked; an "
 				    "allocation-heavy program will feel it");
-	notice(NOTICE_INFO, "Ctrl-C ends with a %s", allocator ? "report" : "summary");
+	if (t->launched && t->launched->launch.caveat) {
+		notice(NOTICE_WARNING, "%s", t->launched->launch.caveat);
+		tracing__note(t, "%s", t->launched->launch.caveat);
+	}
+	if (!t->launched)
+		notice(NOTICE_INFO, "Ctrl-C ends with a %s", allocator ? "report" : "summary");
 }
 
 static int check_offer(struct tracing *t, const struct tracing_wants *wants, struct error *err)
@@ -178,6 +166,8 @@ static int check_offer(struct tracing *t, const struct tracing_wants *wants, str
 		notice(NOTICE_WARNING, "heap n/a: %s %s", sentence, root->exe);
 		tracing__note(t, "heap: n/a, %s %s", sentence, root->exe);
 	}
+	if (wants->spans && t->options->functions.len)
+		return function_offer__check(plan, &t->options->functions, root, err);
 	if (wants->spans && !plan->sites.len) {
 		if (wants->needs_spans && t->options->rules.len)
 			return error_set(
@@ -222,6 +212,14 @@ static void describe_run(struct tracing *t)
 	};
 }
 
+/* A group is a whole service: what its processes start belongs to it. */
+static enum follow_mode follow_mode(const struct options *options)
+{
+	bool whole = options->unit || options->cgroup || options->command;
+
+	return whole && options->follow == FOLLOW_AUTO ? FOLLOW_ON : options->follow;
+}
+
 int tracing__prepare(struct tracing *t, const struct options *options,
 		     const struct tracing_wants *wants, const struct session_observer *observer,
 		     struct error *err)
@@ -230,9 +228,11 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 		.heap = wants->heap,
 		.spans = wants->spans,
 		.rules = &options->rules,
-		.follow = options->follow,
+		.functions = &options->functions,
+		.follow = follow_mode(options),
 		.ring_bytes = options->ring_bytes,
 		.live_max = options->live_max,
+		.stack_depth = options->stack_depth,
 		.duration_ns = options->duration_ns,
 		.interval_ns = options->interval_ns,
 		.age_ns = options->older_ns,
@@ -241,7 +241,8 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 
 	memset(t, 0, sizeof(*t));
 	t->options = options;
-	ret = tracing__find_pids(options, &s.pids, err);
+	t->launched = wants->launched;
+	ret = tracing__find_pids(options, &s.pids, &s.named_pids, err);
 	if (!ret)
 		ret = check_own_pid(&s.pids, err);
 	if (!ret)
@@ -303,7 +304,10 @@ static void tell_end(struct tracing *t)
 	char reason[64];
 	double seconds = (t->results.end_ns - t->results.begin_ns) / 1e9;
 
-	if (t->end == SESSION_TARGET_GONE) {
+	if (t->end == SESSION_TARGET_GONE && t->launched) {
+		notice(NOTICE_INFO, "%s ended%s after %.1f s", t->launched->name,
+		       exit_reason(&t->results, reason, sizeof(reason)), seconds);
+	} else if (t->end == SESSION_TARGET_GONE) {
 		notice(NOTICE_WARNING, "target exited%s after %.1f s. Report of what was seen:",
 		       exit_reason(&t->results, reason, sizeof(reason)), seconds);
 		tracing__note(t, "the target exited during the trace");
@@ -329,12 +333,24 @@ static void note_limits(struct tracing *t)
 			      (unsigned long long)r->malformed_records);
 }
 
+void tracing__look(struct tracing *t)
+{
+	if (t->launched)
+		launched__look(t->launched);
+}
+
 void tracing__run(struct tracing *t)
 {
 	struct session_results *r = &t->results;
 
-	t->end = session__run(t->session, t->stop_fd);
-	signals__leave();
+	if (t->launched) {
+		launched__heed(t->launched, t->stop_fd);
+		launched__release(t->launched);
+		t->end = session__run(t->session, -1);
+	} else {
+		t->end = session__run(t->session, t->stop_fd);
+		signals__leave();
+	}
 	session__finish(t->session, r);
 	t->run.duration_ns = r->end_ns - r->begin_ns;
 	t->run.offset = *session__clock(t->session);

@@ -13,8 +13,11 @@
 
 #define TRACING_NOTES_MAX 32
 
+struct launched;
+
 struct tracing {
 	const struct options *options;
+	struct launched *launched; /* NULL: the target was there before us */
 	struct session *session;
 	int stop_fd;
 	enum session_end end;
@@ -27,8 +30,9 @@ struct tracing {
 
 struct tracing_wants {
 	bool heap, spans;
-	bool needs_heap;  /* without an allocator there is nothing to do: exit 3 */
-	bool needs_spans; /* without span probes likewise */
+	bool needs_heap;	   /* without an allocator there is nothing to do: exit 3 */
+	bool needs_spans;	   /* without span probes likewise */
+	struct launched *launched; /* the target, held by us until everything is attached */
 };
 
 /*
@@ -41,6 +45,8 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 		     struct error *err);
 /* Up to the open gate. */
 int tracing__attach(struct tracing *t, struct error *err);
+/* For the session's observer, at every poll. */
+void tracing__look(struct tracing *t);
 /* Runs to the end and settles; t->results and t->run are complete afterwards. */
 void tracing__run(struct tracing *t);
 /* run_info as far as it is known now. */
@@ -53,7 +59,14 @@ int tracing__exit_code(const struct tracing *t);
 struct text_style tracing__style(const struct options *options);
 void tracing__free(struct tracing *t);
 
-/* -p and -n into a list of PIDs. */
-int tracing__find_pids(const struct options *options, pid_list *pids, struct error *err);
+/* Is tracing allowed here at all? `what` is what will not be done: "attach to 17". */
+int tracing__check_permissions(const char *what, struct error *err);
+
+/*
+ * -p, -n, -U and --cgroup into a list of PIDs, each once. The first *named were given with -p and
+ * may be anything; the others are running programs, the oldest of a kind first.
+ */
+int tracing__find_pids(const struct options *options, pid_list *pids, size_t *named,
+		       struct error *err);
 
 #endif

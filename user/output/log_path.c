@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "output/invoker.h"
+#include "base/invoker.h"
 
 #define DIRECTORY_MODE 0700
 

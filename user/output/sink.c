@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "output/invoker.h"
+#include "base/invoker.h"
 
 #define NEW_FILE_MODE 0600
 #define OPEN_FLAGS    (O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)

@@ -65,8 +65,8 @@ bool function_rule__wants_object(const struct function_rule *rule, const char *p
 	len = strlen(rule->object);
 	if (strncmp(base, rule->object, len))
 		return false;
-	return !strncmp(base + len, ".so", 3) || (len > 3 && base[len] == '.' &&
-						   !strcmp(rule->object + len - 3, ".so"));
+	return !strncmp(base + len, ".so", 3) ||
+	       (len > 3 && base[len] == '.' && !strcmp(rule->object + len - 3, ".so"));
 }
 
 /* "ns::f(int) const" as "ns::f"; false if there are no parameters to leave out. */

@@ -21,6 +21,15 @@ __asm__(".pushsection .text\n"
 	".globl own_target_nop\n.type own_target_nop,@function\n"
 	"own_target_nop: nop; ret\n"
 	".size own_target_nop,.-own_target_nop\n"
+	".globl own_call_push\n.type own_call_push,@function\n"
+	"own_call_push: push %rbp; pop %rbp; ret\n"
+	".size own_call_push,.-own_call_push\n"
+	".globl own_call_stepped\n.type own_call_stepped,@function\n"
+	"own_call_stepped: test %rdi,%rdi; ret\n"
+	".size own_call_stepped,.-own_call_stepped\n"
+	".globl own_call_skipped\n.type own_call_skipped,@function\n"
+	"own_call_skipped: push %rbp; pop %rbp; ret\n"
+	".size own_call_skipped,.-own_call_skipped\n"
 	".popsection\n");
 
 int own_counter__open(struct own_counter *c)

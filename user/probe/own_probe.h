@@ -35,5 +35,9 @@ int own_site__open(void (*function)(void), struct link_site *site, int *object_f
 void own_target_push(void);    /* begins with a push, which is emulated */
 void own_target_stepped(void); /* begins with an instruction that has to be single-stepped */
 void own_target_nop(void);     /* begins with a one-byte nop, as USDT sites are */
+/* More of the first two, for probes at the same time. */
+void own_call_push(void);
+void own_call_stepped(void);
+void own_call_skipped(void); /* begins with a push */
 
 #endif

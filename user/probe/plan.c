@@ -150,6 +150,10 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
+		if (!ret && options->functions && options->functions->len && image->is_new)
+			ret = plan_functions__add(plan, image, options->functions);
+		if (!ret && image->is_new)
+			ret = plan_loader__add(plan, image);
 		elf_image__free(image->image);
 	}
 	vec_free(&images);
@@ -178,6 +182,7 @@ void plan__free(struct plan *plan)
 	vec_free(&plan->pairs);
 	vec_free(&plan->sites);
 	vec_free(&plan->allocators);
+	vec_free(&plan->searches);
 }
 
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
@@ -193,6 +198,20 @@ struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_
 	return probe->symbol ? probe : NULL;
 }
 
+void plan_probe__set_site(struct plan_probe *probe, const struct placement *at)
+{
+	probe->site_offset = probe->offset + at->site_offset;
+	probe->emulated = at->emulated;
+	probe->why = at->why;
+	snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
+}
+
+void plan__refuse_from(struct plan *plan, size_t first, const char *reason)
+{
+	for (size_t i = first; i < plan->probes.len; i++)
+		plan->probes.data[i].refused = reason;
+}
+
 size_t plan__count(const struct plan *plan, enum plan_kind kind)
 {
 	const struct plan_probe *probe;
@@ -205,7 +224,12 @@ size_t plan__count(const struct plan *plan, enum plan_kind kind)
 
 size_t plan__span_pairs(const struct plan *plan)
 {
-	return plan->pairs.len ? plan->pairs.len - 1 : 0;
+	const struct plan_pair *pair;
+	size_t n = 0;
+
+	vec_for_each (&plan->pairs, pair)
+		n += pair->name && !pair->is_function;
+	return n;
 }
 
 bool plan__has_own_macros(const struct plan *plan)

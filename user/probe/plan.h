@@ -13,9 +13,12 @@
 
 #include "abi/spans.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/vec.h"
 #include "elf/image.h"
+#include "probe/function_rules.h"
 #include "probe/pairs.h"
+#include "probe/place.h"
 #include "target/maps.h"
 #include "target/process.h"
 
@@ -24,6 +27,7 @@ enum plan_kind {
 	PLAN_SPAN,     /* start or end of a span; cookie = index into `sites` */
 	PLAN_MARK,     /* checkpoint or event of our own header; cookie likewise */
 	PLAN_FUNCTION, /* entry of a function that is a span, or one of its exits; likewise */
+	PLAN_LOADER,   /* where a dynamic linker has loaded or dropped a library */
 	PLAN_USDT,     /* a probe that belongs to no pair: listed, never attached */
 };
 
@@ -63,12 +67,24 @@ struct plan_probe {
 
 struct plan_pair {
 	char *name; /* of its spans; NULL for our own macros, which bring names */
+	bool is_function;
 	struct span_pair abi;
 };
 
 struct plan_options {
 	bool heap, spans;
-	const pair_rule_list *rules; /* NULL or empty: every pair */
+	const pair_rule_list *rules;	     /* NULL or empty: every pair */
+	const function_rule_list *functions; /* NULL or empty: none */
+};
+
+/* More functions than this are not traced at once: a glob that wide was not meant. */
+#define PLAN_FUNCTIONS_MAX 2000
+
+/* What became of one function rule. */
+struct plan_search {
+	size_t objects;		/* files it looked into */
+	size_t found;		/* functions it chose */
+	struct nearest nearest; /* while none was found */
 };
 
 #define PLAN_OWN_PAIR 0 /* index of the pair of our own macros */
@@ -87,6 +103,8 @@ struct plan {
 	VEC(struct plan_pair) pairs;
 	VEC(struct span_site) sites;
 	VEC(struct plan_allocator) allocators; /* one per executable, if the heap was asked for */
+	VEC(struct plan_search) searches;      /* one per function rule */
+	size_t functions;		       /* chosen by the rules, planned or not */
 	unsigned int bad_objects;	       /* mapped files that could not be read as ELF */
 	size_t notes_left_out;		       /* USDT sites beyond what one object may bring */
 };
@@ -108,9 +126,11 @@ bool plan_object__is_behind(const struct plan_object *object, const struct mappi
 /* The object behind a mapping; NULL if it is not part of the plan. */
 const struct plan_object *plan__object_of(const struct plan *plan, const struct mapping *m);
 
+/* Refuses the probes from index `first` on, for a constant reason. */
+void plan__refuse_from(struct plan *plan, size_t first, const char *reason);
 /* How many probes of a kind will be attached (not refused). */
 size_t plan__count(const struct plan *plan, enum plan_kind kind);
-/* Span names that the plan can produce, for "did you mean". Own macros are not among them. */
+/* USDT pairs in the plan. */
 size_t plan__span_pairs(const struct plan *plan);
 bool plan__has_own_macros(const struct plan *plan);
 
@@ -126,8 +146,13 @@ struct plan_image {
 /* A new probe in the plan, its symbol copied; NULL when out of memory. */
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
 				   const char *symbol);
+/* Puts the probe, whose `offset` is the function's entry, where `at` says. */
+void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_heap__add(struct plan *plan, const struct process *process,
 		   const struct plan_image *images, size_t n);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
+int plan_functions__add(struct plan *plan, const struct plan_image *image,
+			const function_rule_list *rules);
+int plan_loader__add(struct plan *plan, const struct plan_image *image);
 
 #endif

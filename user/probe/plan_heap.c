@@ -136,10 +136,7 @@ static int place(const struct elf_image *image, const struct elf_symbol *symbol,
 	} else {
 		if (place_probe(code, size, symbol->vaddr, need, family[f].arguments, &at))
 			probe->refused = "the kernel refuses its first instruction";
-		probe->site_offset = probe->offset + at.site_offset;
-		snprintf(probe->instruction, sizeof(probe->instruction), "%s", at.instruction);
-		probe->emulated = at.emulated;
-		probe->why = at.why;
+		plan_probe__set_site(probe, &at);
 	}
 	free(code);
 	return 0;

@@ -6,19 +6,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/closer.h"
 #include "probe/link.h"
-#include "session/closer.h"
+
+/* Which parts of an object's probes are linked. */
+struct parts {
+	bool heap, others, loader;
+};
 
 struct process_links {
 	pid_t pid;
 	link_list fds;
+	VEC(struct parts) objects; /* by index of the plan's objects, as far as any is linked */
 };
 
 struct attachment {
 	struct plan *plan;
 	const struct kernel *kernel;
-	bool executables_shared; /* executables are linked for all their processes */
+	enum attach_scope scope;
 	link_list shared;
+	VEC(struct parts) shared_objects; /* linked for every process; index as above */
 	VEC(struct process_links) processes;
 	struct closer *closer;
 };
@@ -56,6 +63,8 @@ static enum kernel_program program_of(const struct plan_probe *probe)
 	switch (probe->kind) {
 	case PLAN_ALLOC:
 		return KERNEL_HEAP_ENTRY;
+	case PLAN_LOADER:
+		return KERNEL_LOADER;
 	case PLAN_FUNCTION:
 		return probe->hook == HOOK_CALL ? KERNEL_FUNCTION_CALL : KERNEL_FUNCTION_SITE;
 	default:
@@ -139,39 +148,39 @@ static int link_returns(struct attachment *a, size_t object, enum kernel_program
 	return ret;
 }
 
-/* Links the heap's probes of one object, or all others; `pid` 0 = every process. */
-static int link_object(struct attachment *a, size_t object, bool heap, pid_t pid, link_list *fds)
+static int link_kind(struct attachment *a, size_t object, enum kernel_program at_site,
+		     enum kernel_program at_return, pid_t pid, link_list *fds)
 {
-	static const struct {
-		enum kernel_program at_site, at_return;
-		bool heap;
-	} kinds[] = {
-		{KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, true},
-		{KERNEL_SPAN, KERNEL_PROGRAMS, false},
-		{KERNEL_FUNCTION_SITE, KERNEL_PROGRAMS, false},
-		{KERNEL_FUNCTION_CALL, KERNEL_FUNCTION_RETURN, false},
-	};
+	struct batch batch = {0};
 	enum link_method method;
-	int ret = 0;
+	int ret = collect_batch(a->plan, object, at_site, &batch);
 
-	for (size_t k = 0; !ret && k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-		enum kernel_program at_site = kinds[k].at_site;
-		struct batch batch = {0};
+	/* Without sessions the entry of a call is one site among others. */
+	if (at_site == KERNEL_FUNCTION_CALL && kernel__program(a->kernel, at_site, &method) < 0)
+		at_site = KERNEL_FUNCTION_SITE;
+	if (!ret && batch.sites.len)
+		ret = link_batch(a, object, at_site, false, pid, &batch, fds);
+	if (!ret && at_return != KERNEL_PROGRAMS &&
+	    kernel__program(a->kernel, at_return, &method) >= 0)
+		ret = link_returns(a, object, at_return, pid, &batch, fds);
+	batch__free(&batch);
+	return ret;
+}
 
-		if (kinds[k].heap != heap)
-			continue;
-		ret = collect_batch(a->plan, object, at_site, &batch);
-		/* Without sessions the entry of a call is one site among others. */
-		if (at_site == KERNEL_FUNCTION_CALL &&
-		    kernel__program(a->kernel, at_site, &method) < 0)
-			at_site = KERNEL_FUNCTION_SITE;
-		if (!ret && batch.sites.len)
-			ret = link_batch(a, object, at_site, false, pid, &batch, fds);
-		if (!ret && kinds[k].at_return != KERNEL_PROGRAMS &&
-		    kernel__program(a->kernel, kinds[k].at_return, &method) >= 0)
-			ret = link_returns(a, object, kinds[k].at_return, pid, &batch, fds);
-		batch__free(&batch);
-	}
+static int link_heap(struct attachment *a, size_t object, pid_t pid, link_list *fds)
+{
+	return link_kind(a, object, KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, pid, fds);
+}
+
+/* All but the heap's and the loader's. */
+static int link_others(struct attachment *a, size_t object, pid_t pid, link_list *fds)
+{
+	int ret = link_kind(a, object, KERNEL_SPAN, KERNEL_PROGRAMS, pid, fds);
+
+	if (!ret)
+		ret = link_kind(a, object, KERNEL_FUNCTION_SITE, KERNEL_PROGRAMS, pid, fds);
+	if (!ret)
+		ret = link_kind(a, object, KERNEL_FUNCTION_CALL, KERNEL_FUNCTION_RETURN, pid, fds);
 	return ret;
 }
 
@@ -190,31 +199,69 @@ static int explain(int ret, const struct plan_object *object, pid_t pid, struct 
 			 strerror(-ret));
 }
 
-int attachment__add_executables(struct attachment *a, struct error *err)
-{
-	for (size_t o = 0; o < a->plan->objects.len; o++) {
-		int ret = 0;
+/* The entry of an object in a list that grows with the plan; NULL when out of memory. */
+#define parts_of(list, object)                                         \
+	({                                                             \
+		while ((list)->len <= (object) && vec_push(list))      \
+			;                                              \
+		(list)->len > (object) ? &(list)->data[object] : NULL; \
+	})
 
-		if (!a->plan->objects.data[o].is_executable)
-			continue;
-		for (int heap = 0; heap <= 1 && !ret; heap++)
-			ret = link_object(a, o, heap, 0, &a->shared);
+static bool is_shared(const struct attachment *a, size_t object)
+{
+	return a->scope == SHARE_EVERYTHING ||
+	       (a->scope == SHARE_EXECUTABLES && a->plan->objects.data[object].is_executable);
+}
+
+/* Is the object the heap of any program? Of two mallocs mapped only one serves. */
+static bool serves_anybody(const struct attachment *a, size_t object)
+{
+	const struct plan_allocator *allocator;
+
+	vec_for_each (&a->plan->allocators, allocator) {
+		if (allocator->found && allocator->object == object)
+			return true;
+	}
+	return false;
+}
+
+static int share_object(struct attachment *a, size_t object)
+{
+	struct parts *done = parts_of(&a->shared_objects, object);
+	int ret = 0;
+
+	if (!done)
+		return -ENOMEM;
+	if (!done->heap && serves_anybody(a, object)) {
+		ret = link_heap(a, object, 0, &a->shared);
+		done->heap = !ret;
+	}
+	if (!ret && !done->others) {
+		ret = link_others(a, object, 0, &a->shared);
+		done->others = !ret;
+	}
+	if (!ret && !done->loader) {
+		ret = link_kind(a, object, KERNEL_LOADER, KERNEL_PROGRAMS, 0, &a->shared);
+		done->loader = !ret;
+	}
+	return ret;
+}
+
+int attachment__share(struct attachment *a, enum attach_scope scope, struct error *err)
+{
+	a->scope = scope;
+	for (size_t o = 0; o < a->plan->objects.len; o++) {
+		int ret = is_shared(a, o) ? share_object(a, o) : 0;
+
 		if (ret)
 			return explain(ret, &a->plan->objects.data[o], 0, err);
 	}
-	a->executables_shared = true;
 	return 0;
 }
 
-bool attachment__executables_shared(const struct attachment *a)
+enum attach_scope attachment__scope(const struct attachment *a)
 {
-	return a->executables_shared;
-}
-
-/* Is the object linked already, for every process that maps it? */
-static bool is_linked_for_all(const struct attachment *a, size_t object)
-{
-	return a->executables_shared && a->plan->objects.data[object].is_executable;
+	return a->scope;
 }
 
 static bool is_mapped(const struct plan_object *object, const struct maps *maps)
@@ -228,28 +275,67 @@ static bool is_mapped(const struct plan_object *object, const struct maps *maps)
 	return false;
 }
 
+static struct process_links *links_of(struct attachment *a, pid_t pid)
+{
+	struct process_links *links;
+
+	vec_for_each (&a->processes, links) {
+		if (links->pid == pid)
+			return links;
+	}
+	links = vec_push(&a->processes);
+	if (links)
+		links->pid = pid;
+	return links;
+}
+
 int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err)
 {
 	const struct plan_allocator *allocator = plan__allocator(a->plan, process);
-	struct process_links *links = vec_push(&a->processes);
-	int ret = 0;
+	struct process_links *links = links_of(a, process->pid);
+	int ret = links ? 0 : -ENOMEM;
 
-	if (!links)
-		return -ENOMEM;
-	links->pid = process->pid;
 	for (size_t o = 0; !ret && o < a->plan->objects.len; o++) {
-		if (is_linked_for_all(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
+		struct parts *done;
+
+		if (is_shared(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
 			continue;
+		done = parts_of(&links->objects, o);
+		if (!done)
+			return -ENOMEM;
 		/* Two mallocs may be mapped; only the one that serves the program is its heap. */
-		if (allocator && allocator->found && allocator->object == o)
-			ret = link_object(a, o, true, process->pid, &links->fds);
-		if (!ret)
-			ret = link_object(a, o, false, process->pid, &links->fds);
+		if (!done->heap && allocator && allocator->found && allocator->object == o) {
+			ret = link_heap(a, o, process->pid, &links->fds);
+			done->heap = !ret;
+		}
+		if (!ret && !done->others) {
+			ret = link_others(a, o, process->pid, &links->fds);
+			done->others = !ret;
+		}
 		if (ret && ret != -ESRCH)
 			explain(ret, &a->plan->objects.data[o], process->pid, err);
 	}
 	return ret;
+}
+
+void attachment__watch_loader(struct attachment *a, const struct process *process,
+			      const struct maps *maps)
+{
+	struct process_links *links = links_of(a, process->pid);
+
+	for (size_t o = 0; links && o < a->plan->objects.len; o++) {
+		struct parts *done;
+
+		if (is_shared(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
+			continue;
+		done = parts_of(&links->objects, o);
+		if (!done || done->loader)
+			continue;
+		done->loader = true;
+		/* Without it new libraries are found a little later. */
+		link_kind(a, o, KERNEL_LOADER, KERNEL_PROGRAMS, process->pid, &links->fds);
+	}
 }
 
 static bool any_per_process(const struct attachment *a, bool heap)
@@ -257,8 +343,8 @@ static bool any_per_process(const struct attachment *a, bool heap)
 	const struct plan_probe *probe;
 
 	vec_for_each (&a->plan->probes, probe) {
-		if (!probe->refused && probe->kind != PLAN_USDT &&
-		    !is_linked_for_all(a, probe->object) && (probe->kind == PLAN_ALLOC) == heap)
+		if (!probe->refused && probe->kind != PLAN_USDT && probe->kind != PLAN_LOADER &&
+		    !is_shared(a, probe->object) && (probe->kind == PLAN_ALLOC) == heap)
 			return true;
 	}
 	return false;
@@ -286,6 +372,7 @@ void attachment__remove_process(struct attachment *a, pid_t pid)
 		vec_for_each (&links.fds, fd)
 			closer__close(a->closer, *fd);
 		vec_free(&links.fds);
+		vec_free(&links.objects);
 		return;
 	}
 }
@@ -311,5 +398,6 @@ void attachment__free(struct attachment *a)
 	closer__free(a->closer);
 	vec_free(&a->processes);
 	vec_free(&a->shared);
+	vec_free(&a->shared_objects);
 	free(a);
 }

@@ -5,7 +5,7 @@
  * Probes in shared libraries are linked once per process with a process filter: a bystander that
  * maps the same library must not pay. Probes in the service's own executable are linked once for
  * all if every process running it is a target, so that forked children are seen from their first
- * instruction; a link per process is the fallback.
+ * instruction; a link per process is the fallback. On request everything is linked for all.
  */
 #ifndef PERFTRACE_SESSION_ATTACH_H
 #define PERFTRACE_SESSION_ATTACH_H
@@ -26,13 +26,24 @@ struct attachment *attachment__new(struct plan *plan, const struct kernel *kerne
 /* Detaches what is still attached. */
 void attachment__free(struct attachment *a);
 
-/* Links the probes of the executables for all their processes at once. */
-int attachment__add_executables(struct attachment *a, struct error *err);
-/* Did that succeed? */
-bool attachment__executables_shared(const struct attachment *a);
-/* Links the rest for one process. -ESRCH: it is gone. */
+enum attach_scope {
+	SHARE_NOTHING,	   /* links per process only */
+	SHARE_EXECUTABLES, /* executables are linked once for all processes that run them */
+	SHARE_EVERYTHING,  /* all objects are; whoever else maps them pays, too */
+};
+
+/* Links what the scope shares and is not linked yet; again when the plan has grown. */
+int attachment__share(struct attachment *a, enum attach_scope scope, struct error *err);
+enum attach_scope attachment__scope(const struct attachment *a);
+/*
+ * Links for one process what it maps and is not linked yet; again when its mappings or the plan
+ * have changed. -ESRCH: it is gone.
+ */
 int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err);
+/* Asks to be told when the process loads libraries. Apart, because nothing waits for it. */
+void attachment__watch_loader(struct attachment *a, const struct process *process,
+			      const struct maps *maps);
 /*
  * Does a process need links of its own for its heap, or for any of its spans? Else a child is
  * covered from its birth.

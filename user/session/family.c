@@ -13,32 +13,39 @@
 
 #define MEMBERS_MAX 65536 /* remembered after their death for their symbols */
 
+/*
+ * When a new program image is looked at again, in ms after its exec: its libraries are mapped
+ * within a few ms, after which the dynamic linker's own notices tell of more.
+ */
+static const unsigned int looks_after_exec_ms[] = {2, 10, 30, 90};
+#define LOOKS (sizeof(looks_after_exec_ms) / sizeof(looks_after_exec_ms[0]))
+
+#define LOOK_REGULAR_NS (2 * NSEC_PER_SEC) /* odd linkers tell nothing */
+#define LOOK_SHARE_NS	(20 * NSEC_PER_MSEC)
+
 struct member {
 	pid_t pid, parent; /* parent 0 = a root */
 	uint64_t space;	   /* 0 = its parent's, or a root's: never purged */
 	bool alive;
 	bool has_symbols;
+	uint64_t exec_ns; /* when it became another program; 0 = that is settled */
+	size_t looks;	  /* since then */
+	uint64_t next_look_ns;
 	UT_hash_handle hh;
 };
 
 struct family {
-	struct kernel *kernel;
-	struct attachment *attachment;
-	struct symbolizer *symbolizer;
+	struct family_options options;
 	struct member *members;
 	struct family_facts facts;
 };
 
-struct family *family__new(struct kernel *kernel, struct attachment *attachment,
-			   struct symbolizer *symbolizer)
+struct family *family__new(const struct family_options *options)
 {
 	struct family *f = calloc(1, sizeof(*f));
 
-	if (!f)
-		return NULL;
-	f->kernel = kernel;
-	f->attachment = attachment;
-	f->symbolizer = symbolizer;
+	if (f)
+		f->options = *options;
 	return f;
 }
 
@@ -84,12 +91,37 @@ static struct member *add_member(struct family *f, pid_t pid, pid_t parent, uint
 	member->space = space;
 	member->alive = true;
 	member->has_symbols = false;
+	member->exec_ns = 0;
+	member->next_look_ns = clock_monotonic_ns() + LOOK_REGULAR_NS;
 	return member;
 }
 
 static bool add_symbols(struct family *f, pid_t pid, const struct maps *maps)
 {
-	return f->symbolizer && !symbolizer__add_process(f->symbolizer, pid, maps);
+	return f->options.symbolizer && !symbolizer__add_process(f->options.symbolizer, pid, maps);
+}
+
+/* What the process maps now: planned, linked, named. */
+static int bring_up_to_date(struct family *f, struct member *member, const struct process *process,
+			    const struct maps *maps, bool *grown, struct error *err)
+{
+	struct attachment *a = f->options.attachment;
+	int ret = f->options.plan(f->options.plan_arg, process, maps, grown);
+
+	if (!ret && *grown)
+		ret = attachment__share(a, attachment__scope(a), err);
+	if (!ret)
+		ret = attachment__add_process(a, process, maps, err);
+	/* As long as it lives, its number was its own while the links were made by it. */
+	if (!ret && !process__is_alive(process))
+		ret = -ESRCH;
+	if (!ret)
+		ret = kernel__set_ready(f->options.kernel, process->pid);
+	if (!ret) {
+		attachment__watch_loader(a, process, maps);
+		member->has_symbols |= add_symbols(f, process->pid, maps);
+	}
+	return ret;
 }
 
 /* Links and symbols of a process that is a target already. */
@@ -98,16 +130,13 @@ static int equip(struct family *f, struct member *member, const struct process *
 {
 	struct maps maps = {0};
 	int ret = maps__load(process->pid, &maps);
+	bool grown = false;
 
 	/* A dying process has no mappings any more. */
 	if (!ret && !maps.list.len)
 		ret = -ESRCH;
 	if (!ret)
-		ret = attachment__add_process(f->attachment, process, &maps, err);
-	if (!ret)
-		ret = kernel__set_ready(f->kernel, process->pid);
-	if (!ret)
-		member->has_symbols = add_symbols(f, process->pid, &maps);
+		ret = bring_up_to_date(f, member, process, &maps, &grown, err);
 	maps__free(&maps);
 	return ret;
 }
@@ -120,18 +149,26 @@ int family__add(struct family *f, const struct process *process, pid_t parent, s
 
 	if (member && member->alive)
 		return 0;
-	ret = kernel__add_target(f->kernel, process->pid, &space);
+	ret = kernel__add_target(f->options.kernel, process->pid, &space);
 	if (ret)
 		return ret;
 	member = add_member(f, process->pid, parent, space);
 	return member ? equip(f, member, process, err) : -ENOMEM;
 }
 
+static void note_gap(struct family *f, uint64_t since_ns)
+{
+	uint64_t gap = clock_monotonic_ns() - since_ns;
+
+	f->facts.gap_ns_total += gap;
+	if (gap > f->facts.gap_ns_max)
+		f->facts.gap_ns_max = gap;
+}
+
 static void on_fork(struct family *f, const struct life_record *r)
 {
 	struct member *member = find_member(f, r->tgid);
 	struct process process;
-	uint64_t gap;
 	int ret;
 
 	/* Found by looking around before its notice was read: it has its links. */
@@ -143,8 +180,8 @@ static void on_fork(struct family *f, const struct life_record *r)
 		f->facts.never_linked++;
 		return;
 	}
-	if (!attachment__heap_is_per_process(f->attachment) &&
-	    !attachment__spans_are_per_process(f->attachment))
+	if (!attachment__heap_is_per_process(f->options.attachment) &&
+	    !attachment__spans_are_per_process(f->options.attachment))
 		return;
 	ret = process__open(r->tgid, &process, NULL);
 	if (!ret) {
@@ -155,10 +192,7 @@ static void on_fork(struct family *f, const struct life_record *r)
 		f->facts.never_linked++;
 		return;
 	}
-	gap = clock_monotonic_ns() - r->time_ns;
-	f->facts.gap_ns_total += gap;
-	if (gap > f->facts.gap_ns_max)
-		f->facts.gap_ns_max = gap;
+	note_gap(f, r->time_ns);
 }
 
 static int count_gone(void *arg, const struct live_key *key, const struct live_block *block)
@@ -173,7 +207,7 @@ static int count_gone(void *arg, const struct live_key *key, const struct live_b
 static void leave_address_space(struct family *f, struct member *member)
 {
 	if (member->space)
-		kernel__purge_live(f->kernel, member->space, count_gone, &f->facts);
+		kernel__purge_live(f->options.kernel, member->space, count_gone, &f->facts);
 	member->space = 0;
 }
 
@@ -185,24 +219,48 @@ static void on_exit_notice(struct family *f, const struct life_record *r)
 		return;
 	member->alive = false;
 	/* What a root leaves behind at its end is the report; a child's memory is simply gone. */
-	if (member->parent) {
+	if (member->parent || f->options.children_end) {
 		leave_address_space(f, member);
 	} else {
 		f->facts.root_exited = true;
 		f->facts.root_exit_code = r->other;
 	}
-	attachment__remove_process(f->attachment, r->tgid);
-	kernel__remove_target(f->kernel, r->tgid);
+	attachment__remove_process(f->options.attachment, r->tgid);
+	kernel__remove_target(f->options.kernel, r->tgid);
 }
 
 static void load_symbols(struct family *f, struct member *member)
 {
 	struct maps maps = {0};
 
-	if (f->symbolizer && !maps__load(member->pid, &maps) && maps.list.len &&
+	if (f->options.symbolizer && !maps__load(member->pid, &maps) && maps.list.len &&
 	    add_symbols(f, member->pid, &maps))
 		member->has_symbols = true;
 	maps__free(&maps);
+}
+
+static int look_at(struct family *f, struct member *member)
+{
+	struct process process;
+	struct maps maps = {0};
+	bool grown = false;
+	int ret = process__open(member->pid, &process, NULL);
+
+	if (ret)
+		return ret;
+	ret = maps__load(member->pid, &maps);
+	if (!ret && !maps.list.len)
+		ret = -ESRCH;
+	if (!ret)
+		ret = bring_up_to_date(f, member, &process, &maps, &grown, NULL);
+	maps__free(&maps);
+	process__close(&process);
+	if (ret || !grown)
+		return ret;
+	f->facts.late_objects++;
+	if (member->exec_ns)
+		note_gap(f, member->exec_ns);
+	return 0;
 }
 
 static void on_exec(struct family *f, const struct life_record *r)
@@ -211,10 +269,23 @@ static void on_exec(struct family *f, const struct life_record *r)
 
 	f->facts.execs++;
 	if (!member)
+		member = add_member(f, r->tgid, r->tgid, 0);
+	if (!member)
 		return;
 	leave_address_space(f, member);
 	member->space = r->space;
-	load_symbols(f, member);
+	member->exec_ns = r->time_ns;
+	member->looks = 0;
+	look_at(f, member);
+	member->next_look_ns = clock_monotonic_ns() + looks_after_exec_ms[0] * NSEC_PER_MSEC;
+}
+
+static void on_loaded(struct family *f, const struct life_record *r)
+{
+	struct member *member = find_member(f, r->tgid);
+
+	if (member && member->next_look_ns > r->time_ns)
+		member->next_look_ns = r->time_ns;
 }
 
 void family__on_life(struct family *f, const struct life_record *record)
@@ -226,10 +297,55 @@ void family__on_life(struct family *f, const struct life_record *record)
 	case LIFE_EXEC:
 		on_exec(f, record);
 		break;
+	case LIFE_LOADED:
+		on_loaded(f, record);
+		break;
 	case LIFE_EXIT:
 		on_exit_notice(f, record);
 		break;
 	}
+}
+
+/* With many members the regular looks are spread out: each costs a fraction of a millisecond. */
+static uint64_t regular_pause(const struct family *f)
+{
+	uint64_t pause = HASH_COUNT(f->members) * LOOK_SHARE_NS;
+
+	return pause > LOOK_REGULAR_NS ? pause : LOOK_REGULAR_NS;
+}
+
+static void schedule_look(const struct family *f, struct member *member, uint64_t now_ns)
+{
+	uint64_t due;
+
+	member->next_look_ns = now_ns + regular_pause(f);
+	if (!member->exec_ns)
+		return;
+	if (++member->looks >= LOOKS) {
+		member->exec_ns = 0;
+		return;
+	}
+	due = member->exec_ns + looks_after_exec_ms[member->looks] * NSEC_PER_MSEC;
+	member->next_look_ns = due > now_ns ? due : now_ns;
+}
+
+void family__tick(struct family *f, uint64_t now_ns)
+{
+	struct member *member, *next;
+
+	HASH_ITER (hh, f->members, member, next) {
+		if (!member->alive || member->next_look_ns > now_ns)
+			continue;
+		look_at(f, member);
+		schedule_look(f, member, now_ns);
+	}
+}
+
+int family__rescan(struct family *f, pid_t pid)
+{
+	struct member *member = find_member(f, pid);
+
+	return member && member->alive ? look_at(f, member) : -ESRCH;
 }
 
 void family__refresh_symbols(struct family *f)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The processes of a run: the roots that the user named and the children that are followed. Keeps
- * their links, their mappings for symbols and their address spaces in step with forks and exits,
- * and measures the gap in which a new child ran without its own probes.
+ * their links, their mappings for symbols and their address spaces in step with forks, execs,
+ * loaded libraries and exits, and measures the gap in which a new child or a new program image ran
+ * without its own probes.
  */
 #ifndef PERFTRACE_SESSION_FAMILY_H
 #define PERFTRACE_SESSION_FAMILY_H
@@ -24,15 +25,25 @@ struct family_facts {
 	uint64_t followed;     /* children that became targets after the attach */
 	uint64_t never_linked; /* of those, gone before their own probes were in */
 	uint64_t execs;
-	uint64_t gap_ns_total, gap_ns_max; /* fork to own probes, over the linked ones */
+	uint64_t gap_ns_total, gap_ns_max; /* fork or exec to own probes, over the linked ones */
+	uint64_t late_objects;		   /* files with probes that were mapped after the attach */
 	bool root_exited;
 	uint32_t root_exit_code;	  /* of the last root that ended, as wait(2) encodes it */
 	uint64_t gone_blocks, gone_bytes; /* live in an address space that ended */
 };
 
-/* Borrows all arguments; `symbolizer` NULL = no names are wanted. NULL when out of memory. */
-struct family *family__new(struct kernel *kernel, struct attachment *attachment,
-			   struct symbolizer *symbolizer);
+struct family_options {
+	struct kernel *kernel;
+	struct attachment *attachment;
+	struct symbolizer *symbolizer; /* NULL = no names are wanted */
+	/* Adds what a process offers to the plan; *grown = there was something new. */
+	int (*plan)(void *arg, const struct process *process, const struct maps *maps, bool *grown);
+	void *plan_arg;
+	bool children_end; /* what a root leaves is gone at its end, as with children */
+};
+
+/* Borrows what the options point to. NULL when out of memory. */
+struct family *family__new(const struct family_options *options);
 void family__free(struct family *f);
 
 /*
@@ -42,7 +53,14 @@ void family__free(struct family *f);
 int family__add(struct family *f, const struct process *process, pid_t parent, struct error *err);
 /* A notice of the kernel about a target. */
 void family__on_life(struct family *f, const struct life_record *record);
-/* Takes new mappings (dlopen) of the members into the symbols. */
+/*
+ * Looks again at the members whose mappings have changed or may have: plans and links what is new,
+ * takes it into the symbols. To be called often; it does something only when it is due.
+ */
+void family__tick(struct family *f, uint64_t now_ns);
+/* Looks at one member at once. -ESRCH: it is gone, or none of ours. */
+int family__rescan(struct family *f, pid_t pid);
+/* Takes the present mappings of all members into the symbols. */
 void family__refresh_symbols(struct family *f);
 /* Whose mappings explain addresses of `pid`: itself, or for a child too short-lived its parent. */
 pid_t family__symbol_pid(const struct family *f, pid_t pid);

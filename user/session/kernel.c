@@ -26,7 +26,8 @@ struct kernel {
 	struct bpf_program *programs[KERNEL_PROGRAMS]; /* NULL = not loaded */
 	enum link_method methods[KERNEL_PROGRAMS];
 	struct bpf_link *life[3], *close_open, *list_open;
-	uint64_t taken; /* records handed over */
+	size_t n_sites, n_pairs; /* handed over to the tables */
+	uint64_t taken;		 /* records handed over */
 	kernel_record_fn reader;
 	void *reader_arg;
 };
@@ -71,6 +72,7 @@ static void configure_probes(struct kernel *k, const struct kernel_options *o)
 		{KERNEL_FUNCTION_SITE, skel->progs.function_site, sites, o->functions},
 		{KERNEL_FUNCTION_RETURN, skel->progs.function_return, sites,
 		 o->functions && !sessions},
+		{KERNEL_LOADER, skel->progs.life_loaded, sites, true},
 	};
 	struct bpf_program *program;
 
@@ -99,7 +101,9 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 		.page_size = sysconf(_SC_PAGESIZE),
 		.follow_children = o->follow_children,
 		.wakeup_bytes = o->ring_bytes / 4,
-		.stack_depth = STACK_DEPTH_MAX,
+		.stack_depth = o->stack_depth,
+		.everybody = o->everybody,
+		.self = getpid(),
 	};
 	configure_probes(k, o);
 	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans || o->functions);
@@ -111,26 +115,40 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 	if (!ret)
 		ret = resize(skel->maps.sites, o->heap ? 1 << 16 : 1);
 	if (!ret)
-		ret = resize(skel->maps.span_sites, o->n_sites);
+		ret = resize(skel->maps.span_sites, o->n_sites + o->spare_sites);
 	if (!ret)
-		ret = resize(skel->maps.span_pairs, o->n_pairs);
+		ret = resize(skel->maps.span_pairs, o->n_pairs + o->spare_pairs);
 	return ret;
 }
 
-static int fill_tables(struct kernel *k, const struct kernel_options *o)
+static int fill_table(struct bpf_map *map, const void *rows, size_t row_size, size_t first,
+		      size_t n)
 {
-	int sites = bpf_map__fd(k->skel->maps.span_sites);
-	int pairs = bpf_map__fd(k->skel->maps.span_pairs);
-
-	for (uint32_t i = 0; i < o->n_sites; i++) {
-		if (bpf_map_update_elem(sites, &i, &o->sites[i], BPF_ANY))
-			return -errno;
-	}
-	for (uint32_t i = 0; i < o->n_pairs; i++) {
-		if (bpf_map_update_elem(pairs, &i, &o->pairs[i], BPF_ANY))
+	for (uint32_t i = first; i < n; i++) {
+		if (bpf_map_update_elem(bpf_map__fd(map), &i, (const char *)rows + i * row_size,
+					BPF_ANY))
 			return -errno;
 	}
 	return 0;
+}
+
+int kernel__extend_tables(struct kernel *k, const struct span_site *sites, size_t n_sites,
+			  const struct span_pair *pairs, size_t n_pairs)
+{
+	struct bpf_map *site_map = k->skel->maps.span_sites, *pair_map = k->skel->maps.span_pairs;
+	int ret;
+
+	if (n_sites > bpf_map__max_entries(site_map) || n_pairs > bpf_map__max_entries(pair_map))
+		return -E2BIG;
+	/* Pairs first: a site that is known has its pair. */
+	ret = fill_table(pair_map, pairs, sizeof(*pairs), k->n_pairs, n_pairs);
+	if (!ret)
+		ret = fill_table(site_map, sites, sizeof(*sites), k->n_sites, n_sites);
+	if (!ret) {
+		k->n_sites = n_sites;
+		k->n_pairs = n_pairs;
+	}
+	return ret;
 }
 
 static int explain_load(int ret, struct error *err)
@@ -165,7 +183,8 @@ int kernel__load(const struct kernel_options *options, struct kernel **out, stru
 	if (!ret)
 		ret = perftrace_bpf__load(k->skel);
 	if (!ret)
-		ret = fill_tables(k, options);
+		ret = kernel__extend_tables(k, options->sites, options->n_sites, options->pairs,
+					    options->n_pairs);
 	/* Loading parsed the kernel's type information: tens of MB, needed no more. */
 	malloc_trim(0);
 	if (ret) {

@@ -23,17 +23,27 @@ struct kernel_options {
 	bool functions;	  /* spans of whole functions */
 	struct link_support support;
 	bool follow_children;
-	size_t ring_bytes; /* a power of two of at least a page */
-	size_t live_max;   /* blocks alive at once */
+	bool everybody;	      /* every process but this one is a target */
+	size_t ring_bytes;    /* a power of two of at least a page */
+	size_t live_max;      /* blocks alive at once */
+	uint32_t stack_depth; /* frames kept per call site, 0..STACK_DEPTH_MAX */
 	const struct span_site *sites;
 	size_t n_sites;
 	const struct span_pair *pairs;
 	size_t n_pairs;
+	/* Room for sites and pairs of libraries that are loaded later. */
+	size_t spare_sites, spare_pairs;
 };
 
 /* Loads the programs that the options need; nothing is attached yet. */
 int kernel__load(const struct kernel_options *options, struct kernel **out, struct error *err);
 void kernel__free(struct kernel *k);
+/*
+ * The tables have grown: hands over what is new of them. -E2BIG: there is no room; then nothing is
+ * handed over.
+ */
+int kernel__extend_tables(struct kernel *k, const struct span_site *sites, size_t n_sites,
+			  const struct span_pair *pairs, size_t n_pairs);
 
 /* Attaches fork/exec/exit notices. */
 int kernel__attach_life(struct kernel *k, struct error *err);
@@ -46,6 +56,7 @@ enum kernel_program {
 	KERNEL_FUNCTION_CALL,	/* entry and return of functions, with sessions */
 	KERNEL_FUNCTION_SITE,	/* entries, and exits that are probed one by one */
 	KERNEL_FUNCTION_RETURN, /* without sessions */
+	KERNEL_LOADER,		/* where a dynamic linker has loaded or dropped a library */
 	KERNEL_PROGRAMS,
 };
 /* The program's descriptor and how to link it; -ENOENT if it is not needed here. */

@@ -4,21 +4,32 @@
 #include <errno.h>
 #include <unistd.h>
 
-static int open_roots(struct roster *r, const pid_list *pids, struct error *err)
+#include "base/notice.h"
+
+static int open_roots(struct roster *r, const pid_list *pids, size_t named, struct error *err)
 {
-	pid_t *pid;
+	struct error first = {0};
 
-	vec_for_each (pids, pid) {
+	for (size_t i = 0; i < pids->len; i++) {
 		struct process *p = vec_push(&r->roots);
-		int ret = p ? process__open(*pid, p, err) : -ENOMEM;
+		struct error why = {0};
+		int ret = p ? process__open(pids->data[i], p, &why) : -ENOMEM;
 
-		if (ret) {
-			if (p)
-				r->roots.len--;
+		if (!ret)
+			continue;
+		if (!p)
 			return ret;
-		}
+		r->roots.len--;
+		if (i < named || !why.exit_code)
+			return why.exit_code ? error_set(err, why.exit_code, ret, "%s", why.text)
+					     : ret;
+		/* Nobody asked for this one: gone again, or of a kind we cannot trace. */
+		if (ret != -ESRCH)
+			notice(NOTICE_WARNING, "left out: %s", why.text);
+		if (!first.exit_code)
+			first = why;
 	}
-	return 0;
+	return r->roots.len ? 0 : error_set(err, first.exit_code, -ESRCH, "%s", first.text);
 }
 
 static bool is_listed(const struct roster *r, pid_t pid)
@@ -69,10 +80,11 @@ static int adopt(struct roster *r, const pid_list *pids)
 	return 0;
 }
 
-int roster__open(struct roster *r, const pid_list *pids, enum follow_mode mode, struct error *err)
+int roster__open(struct roster *r, const pid_list *pids, size_t named, enum follow_mode mode,
+		 struct error *err)
 {
 	pid_list children = {0};
-	int ret = open_roots(r, pids, err);
+	int ret = open_roots(r, pids, named, err);
 
 	r->mode = mode;
 	if (!ret)
@@ -132,8 +144,12 @@ bool roster__owns_executables(const struct roster *r)
 		bool ours = process__find_by_executable(root, &running) == 0;
 		pid_t *pid;
 
+		/*
+		 * One file under two identities (containers of one image) would be probed once for
+		 * each, and every event seen twice.
+		 */
 		vec_for_each (&running, pid)
-			ours &= is_listed(r, *pid);
+			ours &= is_listed(r, *pid) && process__runs_executable_of(root, *pid);
 		vec_free(&running);
 		if (!ours)
 			return false;

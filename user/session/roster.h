@@ -25,8 +25,12 @@ struct roster {
 	bool follow; /* what the mode came to */
 };
 
-/* Opens the roots, each of which must be traceable, and finds their children. */
-int roster__open(struct roster *r, const pid_list *pids, enum follow_mode mode, struct error *err);
+/*
+ * Opens the roots and finds their children. The first `named` roots must be traceable each; of the
+ * others those that are not are left out with a notice, as long as one remains.
+ */
+int roster__open(struct roster *r, const pid_list *pids, size_t named, enum follow_mode mode,
+		 struct error *err);
 /* Looks again: children born since are added at the end of `children`. */
 int roster__adopt_children(struct roster *r);
 void roster__close(struct roster *r);

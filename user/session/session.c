@@ -19,9 +19,11 @@
 #include "session/roster.h"
 #include "stack/symbolize.h"
 
-#define LOOK_MS	      50 /* how often the ring is looked at; `tail -f` feels immediate */
-#define SAMPLE_NS     (NSEC_PER_SEC / 4)
-#define SYMBOLS_NS    (2 * NSEC_PER_SEC)
+#define LOOK_MS	  50 /* how often the ring is looked at; `tail -f` feels immediate */
+#define SAMPLE_NS (NSEC_PER_SEC / 4)
+/* Room for probes that are found later: libraries and programs loaded after the attach. */
+#define SPARE_SITES   8192
+#define SPARE_PAIRS   2048
 #define NAMES_MAX     65536
 #define RING_PAUSE_US 2000
 #define SETTLE_US     2000 /* programs that passed the gate before it closed are done by then */
@@ -42,19 +44,38 @@ struct session {
 	struct clock_offset clock;
 	struct rusage usage_at_begin;
 	uint64_t begin_ns, attach_took_ns;
-	uint64_t next_sample_ns, next_tick_ns, next_symbols_ns;
+	uint64_t next_sample_ns, next_tick_ns;
 	bool attached, finished;
 };
 
+typedef VEC(struct span_pair) pair_table;
+
 /* ---- who and what ---- */
 
-static int plan_process(struct session *s, const struct process *p, struct error *err)
+/* Who names functions and no pairs gets the functions alone. */
+static bool traces_pairs(const struct session *s)
+{
+	bool only_functions = s->options.functions && s->options.functions->len &&
+			      !(s->options.rules && s->options.rules->len);
+
+	return s->options.spans && !only_functions;
+}
+
+static int plan_maps(struct session *s, const struct process *p, const struct maps *maps,
+		     struct error *err)
 {
 	struct plan_options options = {
 		.heap = s->options.heap,
-		.spans = s->options.spans,
+		.spans = traces_pairs(s),
 		.rules = s->options.rules,
+		.functions = s->options.functions,
 	};
+
+	return plan__add_process(&s->plan, p, maps, &options, err);
+}
+
+static int plan_process(struct session *s, const struct process *p, struct error *err)
+{
 	struct maps maps = {0};
 	int ret = maps__load(p->pid, &maps);
 
@@ -65,7 +86,7 @@ static int plan_process(struct session *s, const struct process *p, struct error
 	if (!ret && !maps.list.len)
 		ret = -ESRCH;
 	if (!ret)
-		ret = plan__add_process(&s->plan, p, &maps, &options, err);
+		ret = plan_maps(s, p, &maps, err);
 	maps__free(&maps);
 	return ret;
 }
@@ -110,7 +131,7 @@ int session__new(const struct session_options *options, const struct session_obs
 	s->options = *options;
 	s->observer = *observer;
 	clock_offset_refresh(&s->clock, 0);
-	ret = roster__open(&s->roster, &options->pids, options->follow, err);
+	ret = roster__open(&s->roster, &options->pids, options->named_pids, options->follow, err);
 	if (!ret)
 		ret = plan_all(s, err);
 	if (ret) {
@@ -158,48 +179,94 @@ static void on_life(void *arg, const struct life_record *record)
 	family__on_life(s->family, record);
 }
 
+/* The kernel's view of the plan's pairs, which the caller frees. */
+static int list_pairs(const struct plan *plan, pair_table *pairs)
+{
+	const struct plan_pair *pair;
+
+	vec_for_each (&plan->pairs, pair) {
+		struct span_pair *slot = vec_push(pairs);
+
+		if (!slot)
+			return -ENOMEM;
+		*slot = pair->abi;
+	}
+	return 0;
+}
+
+static int load_kernel(struct session *s, struct error *err)
+{
+	pair_table pairs = {0};
+	struct kernel_options options = {
+		.heap = s->options.heap,
+		.spans = traces_pairs(s),
+		.functions = s->options.functions && s->options.functions->len,
+		.support = s->support,
+		.follow_children = s->roster.follow,
+		.everybody = s->options.everybody,
+		.ring_bytes = s->options.ring_bytes,
+		.live_max = s->options.live_max,
+		.stack_depth = s->options.stack_depth,
+		.sites = s->plan.sites.data,
+		.n_sites = s->plan.sites.len,
+		.spare_sites = SPARE_SITES,
+		.spare_pairs = SPARE_PAIRS,
+	};
+	int ret = list_pairs(&s->plan, &pairs);
+
+	options.pairs = pairs.data;
+	options.n_pairs = pairs.len;
+	if (!ret)
+		ret = kernel__load(&options, &s->kernel, err);
+	vec_free(&pairs);
+	return ret;
+}
+
+/* family's planner: what a process has mapped since, or a new program offers. */
+static int plan_more(void *arg, const struct process *process, const struct maps *maps, bool *grown)
+{
+	struct session *s = arg;
+	size_t probes = s->plan.probes.len;
+	pair_table pairs = {0};
+	int ret = plan_maps(s, process, maps, NULL);
+
+	*grown = s->plan.probes.len > probes;
+	if (ret || !*grown)
+		return ret;
+	ret = list_pairs(&s->plan, &pairs);
+	if (!ret)
+		ret = kernel__extend_tables(s->kernel, s->plan.sites.data, s->plan.sites.len,
+					    pairs.data, pairs.len);
+	vec_free(&pairs);
+	if (ret == -E2BIG) {
+		notice(NOTICE_WARNING, "no room for the %zu probes that %d brought later",
+		       s->plan.probes.len - probes, process->pid);
+		plan__refuse_from(&s->plan, probes, "found too late: the tables are full");
+		ret = 0;
+	}
+	return ret;
+}
+
 static int build_rooms(struct session *s, struct error *err)
 {
 	struct intake_events events = {on_span, on_mark, on_life, s};
-	VEC(struct span_pair) pairs = {0};
-	const struct plan_pair *pair;
-	struct kernel_options options = {
-		.heap = s->options.heap && plan__count(&s->plan, PLAN_ALLOC),
-		.spans = s->options.spans &&
-			 plan__count(&s->plan, PLAN_SPAN) + plan__count(&s->plan, PLAN_MARK),
-		.functions = plan__count(&s->plan, PLAN_FUNCTION),
-		.support = s->support,
-		.follow_children = s->roster.follow,
-		.ring_bytes = s->options.ring_bytes,
-		.live_max = s->options.live_max,
-		.sites = s->plan.sites.data,
-		.n_sites = s->plan.sites.len,
-	};
-	int ret;
+	struct family_options family = {
+		.plan = plan_more, .plan_arg = s, .children_end = s->options.everybody};
+	int ret = load_kernel(s, err);
 
-	vec_for_each (&s->plan.pairs, pair) {
-		struct span_pair *slot = vec_push(&pairs);
-
-		if (!slot) {
-			vec_free(&pairs);
-			return -ENOMEM;
-		}
-		*slot = pair->abi;
-	}
-	options.pairs = pairs.data;
-	options.n_pairs = pairs.len;
-	ret = kernel__load(&options, &s->kernel, err);
-	vec_free(&pairs);
 	if (ret)
 		return ret;
 	s->names = names__new(NAMES_MAX);
 	s->attachment = attachment__new(&s->plan, s->kernel);
 	/* Only call sites need names for addresses. */
-	if (options.heap)
+	if (s->options.heap)
 		s->symbolizer = symbolizer__new();
-	if (!s->names || !s->attachment || (options.heap && !s->symbolizer))
+	if (!s->names || !s->attachment || (s->options.heap && !s->symbolizer))
 		return -ENOMEM;
-	s->family = family__new(s->kernel, s->attachment, s->symbolizer);
+	family.kernel = s->kernel;
+	family.attachment = s->attachment;
+	family.symbolizer = s->symbolizer;
+	s->family = family__new(&family);
 	s->intake = intake__new(s->kernel, &s->plan, s->names, &events);
 	if (!s->family || !s->intake)
 		return -ENOMEM;
@@ -218,6 +285,14 @@ static int add_child(struct session *s, const struct process *child)
 	return ret == -ENOMEM ? ret : 0;
 }
 
+static enum attach_scope scope_of(const struct session *s)
+{
+	if (s->options.everybody || s->options.inode_wide)
+		return SHARE_EVERYTHING;
+	return s->roster.follow && roster__owns_executables(&s->roster) ? SHARE_EXECUTABLES
+									: SHARE_NOTHING;
+}
+
 static int link_all(struct session *s, struct error *err)
 {
 	const struct process *p;
@@ -225,11 +300,10 @@ static int link_all(struct session *s, struct error *err)
 
 	if (ret)
 		return ret;
-	if (s->roster.follow && roster__owns_executables(&s->roster))
-		ret = attachment__add_executables(s->attachment, err);
+	ret = attachment__share(s->attachment, scope_of(s), err);
 	/* Spans in the executable are seen from birth even if those in libraries are not. */
 	kernel__set_born_ready(s->kernel, !attachment__heap_is_per_process(s->attachment),
-			       attachment__executables_shared(s->attachment));
+			       attachment__scope(s->attachment) != SHARE_NOTHING);
 	vec_for_each (&s->roster.roots, p) {
 		if (!ret)
 			ret = family__add(s->family, p, 0, err);
@@ -330,10 +404,7 @@ static bool look(struct session *s)
 	now = clock_monotonic_ns();
 	if (now >= s->next_sample_ns || (s->options.interval_ns && now >= s->next_tick_ns))
 		sample_memory(s, now);
-	if (now >= s->next_symbols_ns) {
-		family__refresh_symbols(s->family);
-		s->next_symbols_ns = now + SYMBOLS_NS;
-	}
+	family__tick(s->family, now);
 	clock_offset_refresh(&s->clock, 10 * NSEC_PER_SEC);
 	return more;
 }
@@ -359,7 +430,6 @@ enum session_end session__run(struct session *s, int stop_fd)
 
 	bool more = false;
 
-	s->next_symbols_ns = s->begin_ns + SYMBOLS_NS;
 	for (;;) {
 		poll(fds, sizeof(fds) / sizeof(fds[0]), more ? 0 : wait_ms(s, deadline));
 		more = look(s);
@@ -540,6 +610,11 @@ int session__heap_now(struct session *s, struct heap_snapshot *heap)
 	if (!heap->traced)
 		return 0;
 	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);
+}
+
+int session__rescan(struct session *s, pid_t pid)
+{
+	return family__rescan(s->family, pid);
 }
 
 const struct clock_offset *session__clock(struct session *s)

@@ -27,11 +27,17 @@
 
 struct session_options {
 	pid_list pids; /* roots, at least one; read by session__new() only */
+	/* So many were named one by one; those behind were found, and may turn out untraceable. */
+	size_t named_pids;
 	bool heap, spans;
 	const pair_rule_list *rules;
+	const function_rule_list *functions; /* NULL or empty: none */
 	enum follow_mode follow;
+	bool everybody;	 /* pids are all there are, and new ones are targets, too */
+	bool inode_wide; /* link shared libraries for everybody who maps them */
 	size_t ring_bytes;
 	size_t live_max;
+	uint32_t stack_depth; /* frames kept per call site */
 	uint64_t duration_ns; /* 0 = until stopped */
 	uint64_t interval_ns; /* of observer.tick; 0 = never */
 	uint64_t age_ns;      /* heap snapshots tell blocks older than this apart; 0 = no */
@@ -72,7 +78,7 @@ struct session_results {
 
 struct session;
 
-/* Borrows options->rules; copies the rest. */
+/* Borrows options->rules and functions; copies the rest. */
 int session__new(const struct session_options *options, const struct session_observer *observer,
 		 struct session **out, struct error *err);
 int session__attach(struct session *s, struct error *err);
@@ -81,6 +87,11 @@ enum session_end session__run(struct session *s, int stop_fd);
 /* Fills *results (heap_snapshot__free() it); whatever fails is missing there, with a notice. */
 void session__finish(struct session *s, struct session_results *results);
 void session__free(struct session *s);
+/*
+ * Looks again at a process of the run, which has mapped more since: plans and links what is new.
+ * While it is stopped nothing is missed.
+ */
+int session__rescan(struct session *s, pid_t pid);
 
 /* The first process named: whose memory is watched, whom documents call the target. */
 const struct process *session__root(const struct session *s);

@@ -5,24 +5,52 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "elf/openfile.h"
 
+static bool is_same_file(const struct mapping *a, const struct mapping *b)
+{
+	return a->inode == b->inode && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
+}
+
 /*
- * Whether `fd` is the mapped file. File systems without a device of their own (btrfs, overlay:
- * major number 0) show different device numbers in maps and in stat; there the inode has to do.
+ * File systems without a device of their own (btrfs, overlay) show other numbers in maps than in
+ * stat: of the device, and overlay also of the inode. What maps would show for a file is seen by
+ * mapping it ourselves, which reads nothing of it.
  */
+static bool shows_like(int fd, const struct mapping *m)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *at = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+	struct maps own = {0};
+	const struct mapping *found = NULL;
+	bool same;
+
+	if (at == MAP_FAILED)
+		return false;
+	if (!maps__load(getpid(), &own))
+		found = maps__find(&own, (uintptr_t)at);
+	same = found && is_same_file(found, m);
+	maps__free(&own);
+	munmap(at, page);
+	return same;
+}
+
+/* Whether `fd` is the mapped file. */
 static bool is_mapped_file(int fd, const struct mapping *m)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || st.st_ino != m->inode)
+	if (fstat(fd, &st))
 		return false;
-	return st.st_dev == makedev(m->dev_major, m->dev_minor) || !m->dev_major ||
-	       !major(st.st_dev);
+	if (st.st_ino == m->inode && st.st_dev == makedev(m->dev_major, m->dev_minor))
+		return true;
+	/* On a real device stat tells the truth. */
+	return !(m->dev_major && major(st.st_dev)) && shows_like(fd, m);
 }
 
 /* By the mapping itself: exact, also for deleted files, but needs more capabilities. */

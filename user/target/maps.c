@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/strbuf.h"
@@ -169,6 +171,46 @@ static int read_text(int fd, struct strbuf *text)
 	}
 }
 
+static bool is_next_part(const struct mapping *m, const struct mapping *before)
+{
+	return before && m->dev_major == before->dev_major && m->dev_minor == before->dev_minor &&
+	       m->inode == before->inode && !strcmp(m->path, before->path);
+}
+
+/*
+ * Device numbers with major 0 belong to no device. map_files leads to the very file; what is known
+ * about it will do, a file server that does not answer is not asked.
+ */
+static void look_up_files(pid_t pid, struct maps *maps)
+{
+	struct mapping text = {0}, *m;
+	const struct mapping *before = NULL;
+
+	vec_for_each (&maps->list, m) {
+		bool again = before && is_next_part(m, &text);
+		struct statx st;
+		char path[80];
+
+		if (!m->inode || m->dev_major)
+			continue;
+		text = *m;
+		if (again) {
+			m->dev_major = before->dev_major;
+			m->dev_minor = before->dev_minor;
+			m->inode = before->inode;
+			continue;
+		}
+		before = m;
+		snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
+			 m->start, m->end);
+		if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &st))
+			continue;
+		m->dev_major = st.stx_dev_major;
+		m->dev_minor = st.stx_dev_minor;
+		m->inode = st.stx_ino;
+	}
+}
+
 int maps__load(pid_t pid, struct maps *maps)
 {
 	struct strbuf text = {0};
@@ -183,6 +225,8 @@ int maps__load(pid_t pid, struct maps *maps)
 	close(fd);
 	if (!err)
 		err = maps__parse(strbuf_str(&text), text.len, maps);
+	if (!err)
+		look_up_files(pid, maps);
 	strbuf_free(&text);
 	return err;
 }

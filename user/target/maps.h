@@ -13,8 +13,13 @@
 struct mapping {
 	uint64_t start, end; /* [start, end) in the process */
 	uint64_t file_offset;
+	/*
+	 * Which file; inode 0 = none. As in the text, but maps__load() puts in what stat(2) shows
+	 * where the text is ambiguous: all subvolumes of a btrfs have one device number there, and
+	 * a snapshot's inodes those of its origin.
+	 */
 	uint32_t dev_major, dev_minor;
-	uint64_t inode; /* 0 = not a file */
+	uint64_t inode;
 	bool readable, writable, executable, shared;
 	bool deleted; /* the kernel appended " (deleted)", which is not part of path */
 	char *path;   /* as seen in the process's own root; "[heap]" and the like; "" = anonymous */

@@ -5,11 +5,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -83,6 +85,22 @@ static uint64_t start_realtime_ns(uint64_t ticks)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec - since_boot + ticks * (1000000000ULL / hz);
 }
 
+/*
+ * The kernel appends " (deleted)" to the name of a file that has none any more; a file may also
+ * really be called that.
+ */
+static bool cut_deleted(char *path, const struct stat *st)
+{
+	static const char suffix[] = " (deleted)";
+	size_t len = strlen(path);
+
+	if (st->st_nlink || len <= sizeof(suffix) - 1 ||
+	    strcmp(path + len - (sizeof(suffix) - 1), suffix) != 0)
+		return false;
+	path[len - (sizeof(suffix) - 1)] = '\0';
+	return true;
+}
+
 /* Is the executable one whose registers and ELF files we understand? */
 static int check_image(pid_t pid, struct process *p, struct error *err)
 {
@@ -116,6 +134,7 @@ static int check_image(pid_t pid, struct process *p, struct error *err)
 	}
 	p->exe_dev = st.st_dev;
 	p->exe_inode = st.st_ino;
+	p->exe_deleted = cut_deleted(p->exe, &st);
 	n = pread(fd, ident, sizeof(ident), 0);
 	close(fd);
 	if (n != sizeof(ident) || memcmp(ident, ELFMAG, SELFMAG))
@@ -175,6 +194,10 @@ int process__open(pid_t pid, struct process *p, struct error *err)
 	} else {
 		ret = check_image(pid, p, err);
 	}
+	/* While it lives nobody else can have its number: all of the above was about it. */
+	if (!ret && !process__is_alive(p))
+		ret = error_set(err, EXIT_NO_TARGET, -ESRCH,
+				"process %d vanished before it could be traced", pid);
 	if (ret) {
 		process__close(p);
 		return ret;
@@ -246,6 +269,7 @@ static int match_name(pid_t pid, void *arg)
 	struct name_search *search = arg;
 	char path[64], exe[4096];
 	struct stat_line s;
+	struct stat st;
 	const char *base;
 	ssize_t n;
 
@@ -254,6 +278,8 @@ static int match_name(pid_t pid, void *arg)
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
 	exe[n > 0 ? n : 0] = '\0';
+	if (n > 0 && !stat(path, &st))
+		cut_deleted(exe, &st);
 	base = strrchr(exe, '/');
 	if (strcmp(s.comm, search->name) && strcmp(base ? base + 1 : exe, search->name))
 		return 0;
@@ -265,6 +291,55 @@ int process__find_by_name(const char *name, pid_list *out)
 	struct name_search search = {name, out};
 
 	return for_each_process(match_name, &search);
+}
+
+struct aged_pid {
+	pid_t pid;
+	uint64_t start_ticks;
+};
+
+static int compare_ages(const void *left, const void *right)
+{
+	const struct aged_pid *a = left, *b = right;
+
+	if (a->start_ticks != b->start_ticks)
+		return a->start_ticks < b->start_ticks ? -1 : 1;
+	return a->pid < b->pid ? -1 : a->pid > b->pid;
+}
+
+int process__keep_programs(pid_list *pids)
+{
+	struct aged_pid *kept;
+	struct stat_line s;
+	size_t n = 0;
+	pid_t *pid;
+
+	if (!pids->len)
+		return 0;
+	kept = calloc(pids->len, sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+	vec_for_each (pids, pid) {
+		if (*pid != getpid() && !read_stat(*pid, &s) && !strchr("ZX", s.state) &&
+		    !(s.flags & PF_KTHREAD))
+			kept[n++] = (struct aged_pid){*pid, s.start_ticks};
+	}
+	qsort(kept, n, sizeof(*kept), compare_ages);
+	for (size_t i = 0; i < n; i++)
+		pids->data[i] = kept[i].pid;
+	pids->len = n;
+	free(kept);
+	return 0;
+}
+
+pid_t process__of_thread(pid_t tid)
+{
+	char buf[4096], *line;
+
+	if (read_proc_file(tid, "status", buf, sizeof(buf)) <= 0)
+		return 0;
+	line = strstr(buf, "\nTgid:");
+	return line ? (pid_t)strtol(line + 6, NULL, 10) : 0;
 }
 
 struct child_search {
@@ -282,31 +357,57 @@ static int match_child(pid_t pid, void *arg)
 	return push_pid(search->out, pid);
 }
 
-static bool runs_executable_of(const struct process *p, pid_t pid)
+static int stat_executable(pid_t pid, struct stat *st, bool *on_overlay)
 {
+	struct statfs fs;
 	char path[64];
-	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	return !stat(path, &st) && st.st_dev == p->exe_dev && st.st_ino == p->exe_inode;
+	if (stat(path, st) || statfs(path, &fs))
+		return -errno;
+	*on_overlay = fs.f_type == OVERLAYFS_SUPER_MAGIC;
+	return 0;
+}
+
+bool process__runs_executable_of(const struct process *p, pid_t pid)
+{
+	struct stat st;
+	bool on_overlay;
+
+	return !stat_executable(pid, &st, &on_overlay) && st.st_dev == p->exe_dev &&
+	       st.st_ino == p->exe_inode;
 }
 
 struct executable_search {
 	const struct process *p;
+	struct stat st;
+	bool on_overlay;
 	pid_list *out;
 };
 
 static int match_executable(pid_t pid, void *arg)
 {
 	struct executable_search *search = arg;
+	struct stat st;
+	bool on_overlay;
 
-	return runs_executable_of(search->p, pid) ? push_pid(search->out, pid) : 0;
+	if (stat_executable(pid, &st, &on_overlay))
+		return 0;
+	if ((st.st_dev == search->p->exe_dev && st.st_ino == search->p->exe_inode) ||
+	    (on_overlay && search->on_overlay && st.st_size == search->st.st_size &&
+	     st.st_mtim.tv_sec == search->st.st_mtim.tv_sec &&
+	     st.st_mtim.tv_nsec == search->st.st_mtim.tv_nsec))
+		return push_pid(search->out, pid);
+	return 0;
 }
 
 int process__find_by_executable(const struct process *p, pid_list *out)
 {
-	struct executable_search search = {p, out};
+	struct executable_search search = {.p = p, .out = out};
 
+	/* Of one that is gone nothing can be alike. */
+	if (stat_executable(p->pid, &search.st, &search.on_overlay))
+		search.on_overlay = false;
 	return for_each_process(match_executable, &search);
 }
 
@@ -318,7 +419,7 @@ int process__siblings_in_trade(const struct process *p, pid_list *out)
 	pid_t *pid;
 
 	vec_for_each (&children, pid) {
-		if (!ret && runs_executable_of(p, *pid))
+		if (!ret && process__runs_executable_of(p, *pid))
 			ret = push_pid(out, *pid);
 	}
 	vec_free(&children);

@@ -18,6 +18,7 @@ struct process {
 	int pidfd;		     /* readable when the process is gone; owned */
 	char comm[16];		     /* as the kernel knows it, unescaped */
 	char exe[4096];		     /* path as seen from the process; "" if unknown */
+	bool exe_deleted;	     /* it has no name any more, or another file has it */
 	uint64_t exe_dev, exe_inode; /* identity of the executable's file */
 	uint64_t start_ticks;	     /* since boot; with the pid it names the process for ever */
 	uint64_t started_realtime_ns;
@@ -40,8 +41,20 @@ typedef VEC(pid_t) pid_list;
 
 /* PIDs of all processes whose comm or executable file is called `name`, except this one. */
 int process__find_by_name(const char *name, pid_list *out);
-/* PIDs of all processes that run the same executable file as `p`, itself included. */
+/*
+ * Keeps of PIDs that were found by other means those of running programs: no kernel threads, no
+ * zombies, not this process, nothing that is gone meanwhile. The oldest comes first.
+ */
+int process__keep_programs(pid_list *pids);
+/* The process that a thread belongs to; 0 if there is no such thread. */
+pid_t process__of_thread(pid_t tid);
+/*
+ * PIDs of all processes that run the same executable file as `p`, itself included. Files of two
+ * overlay file systems that are alike may be one file of a common lower layer, and count as one.
+ */
 int process__find_by_executable(const struct process *p, pid_list *out);
+/* Does a process run the same file as `p`, by the same device and inode? */
+bool process__runs_executable_of(const struct process *p, pid_t pid);
 /* PIDs of the living children of `p` that run the same executable file (a postmaster's). */
 int process__siblings_in_trade(const struct process *p, pid_list *out);
 /* PIDs of all living children, recursively. */

@@ -3,8 +3,8 @@
  * Closes probe links without holding up the caller: closing one waits for a grace period of the
  * kernel (tens of milliseconds), so several are closed side by side on threads of their own.
  */
-#ifndef PERFTRACE_SESSION_CLOSER_H
-#define PERFTRACE_SESSION_CLOSER_H
+#ifndef PERFTRACE_PROBE_CLOSER_H
+#define PERFTRACE_PROBE_CLOSER_H
 
 struct closer;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "output/invoker.h"
+#include "base/invoker.h"
 
 #include <errno.h>
 #include <pwd.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "session/closer.h"
+#include "probe/closer.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
 /*
  * Who started perftrace: under sudo the user behind root, to whom the files belong that we make.
  */
-#ifndef PERFTRACE_OUTPUT_INVOKER_H
-#define PERFTRACE_OUTPUT_INVOKER_H
+#ifndef PERFTRACE_BASE_INVOKER_H
+#define PERFTRACE_BASE_INVOKER_H
 
 #include <stdbool.h>
 #include <stddef.h>

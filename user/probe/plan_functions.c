@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Functions as spans. The entry is probed where it is cheapest; how the end is seen depends on
+ * what may happen to the frame, see function_return_side().
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "elf/demangle.h"
+#include "elf/fde_index.h"
+#include "elf/symbols.h"
+#include "probe/function_code.h"
+#include "probe/place.h"
+#include "probe/plan.h"
+
+struct planner {
+	struct plan *plan;
+	const struct plan_image *image;
+	const struct elf_symbols *symbols;
+	struct fde_index *functions; /* may be NULL */
+};
+
+/* Parts that compilers move out of a function have names, but nobody calls them. */
+static bool is_fragment(const char *name)
+{
+	const char *cold = strstr(name, ".cold");
+
+	return cold && (!cold[5] || cold[5] == '.');
+}
+
+/* At one address the list has several names: the first is the one to show, all are asked for. */
+static bool is_alias(const struct elf_symbols *symbols, const struct elf_symbol *symbol)
+{
+	size_t index = elf_symbols__index(symbols, symbol);
+	const struct elf_symbol *before = index ? elf_symbols__at(symbols, index - 1) : NULL;
+
+	return before && before->vaddr == symbol->vaddr;
+}
+
+static bool is_wanted(const struct planner *p, const function_rule_list *rules,
+		      const struct elf_symbol *symbol, const char *demangled)
+{
+	const struct plan_object *object = &p->plan->objects.data[p->image->object];
+	bool wanted = false;
+
+	for (size_t i = 0; i < rules->len; i++) {
+		struct plan_search *search = &p->plan->searches.data[i];
+
+		if (!function_rule__wants_object(&rules->data[i], object->path,
+						 object->is_executable))
+			continue;
+		if (function_rule__wants(&rules->data[i], symbol->name, demangled)) {
+			search->found++;
+			wanted = true;
+		} else if (!search->found) {
+			nearest__offer(&search->nearest, symbol->name);
+		}
+	}
+	return wanted;
+}
+
+static struct plan_probe *add_site(struct planner *p, const char *name, size_t pair,
+				   enum site_role role)
+{
+	struct plan_probe *probe = plan__add_probe(p->plan, PLAN_FUNCTION, p->image->object, name);
+	struct span_site *site = probe ? vec_push(&p->plan->sites) : NULL;
+
+	if (!site)
+		return NULL;
+	site->pair = pair;
+	site->role = role;
+	probe->cookie = p->plan->sites.len - 1;
+	return probe;
+}
+
+static int add_pair(struct plan *plan, const char *name, size_t *index)
+{
+	struct plan_pair *pair = vec_push(&plan->pairs);
+
+	if (!pair)
+		return -ENOMEM;
+	pair->abi.scoped_hint = 1;
+	pair->is_function = true;
+	pair->name = strdup(name);
+	*index = plan->pairs.len - 1;
+	return pair->name ? 0 : -ENOMEM;
+}
+
+static int add_function(struct planner *p, const struct elf_symbol *symbol, const char *name)
+{
+	struct function_code code = {0};
+	struct placement at = {0};
+	struct plan_probe *probe;
+	size_t pair;
+	int ret = add_pair(p->plan, name, &pair), loaded;
+
+	probe = ret ? NULL : add_site(p, name, pair, SITE_START);
+	if (!probe)
+		return -ENOMEM;
+	loaded = function_code__load(p->image->image, symbol, p->functions, &code);
+	if (loaded == -ENOMEM)
+		return loaded;
+	probe->offset = probe->site_offset = code.offset;
+	probe->hook = HOOK_CALL;
+	if (symbol->indirect)
+		probe->refused = "it only chooses among implementations (IFUNC): name one of those";
+	else if (loaded)
+		probe->refused = "its code is not in the file";
+	else if (place_probe(code.bytes, code.len, symbol->vaddr, PLACE_RETURN, 0, &at))
+		probe->refused = "the kernel refuses its first instruction";
+	else
+		plan_probe__set_site(probe, &at);
+	function_code__free(&code);
+	return 0;
+}
+
+static int add_wanted(struct planner *p, const function_rule_list *rules)
+{
+	for (size_t i = 0; i < elf_symbols__count(p->symbols); i++) {
+		const struct elf_symbol *symbol = elf_symbols__at(p->symbols, i);
+		char *demangled;
+		int ret = 0;
+
+		if (is_fragment(symbol->name) || is_alias(p->symbols, symbol))
+			continue;
+		demangled = demangle(symbol->name);
+		if (is_wanted(p, rules, symbol, demangled)) {
+			if (p->plan->functions < PLAN_FUNCTIONS_MAX)
+				ret = add_function(p, symbol, demangled ? demangled : symbol->name);
+			p->plan->functions++;
+		}
+		free(demangled);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static bool any_rule_wants(const struct plan *plan, const struct plan_image *image,
+			   const function_rule_list *rules)
+{
+	const struct plan_object *object = &plan->objects.data[image->object];
+	const struct function_rule *rule;
+
+	vec_for_each (rules, rule) {
+		if (function_rule__wants_object(rule, object->path, object->is_executable))
+			return true;
+	}
+	return false;
+}
+
+/* One entry per rule, once. */
+static int begin_searches(struct plan *plan, const function_rule_list *rules)
+{
+	while (plan->searches.len < rules->len) {
+		struct plan_search *search = vec_push(&plan->searches);
+
+		if (!search)
+			return -ENOMEM;
+		nearest__init(&search->nearest, rules->data[plan->searches.len - 1].name);
+	}
+	return 0;
+}
+
+int plan_functions__add(struct plan *plan, const struct plan_image *image,
+			const function_rule_list *rules)
+{
+	struct planner p = {.plan = plan, .image = image};
+	struct elf_symbols *symbols;
+	int ret = begin_searches(plan, rules);
+
+	if (ret || !any_rule_wants(plan, image, rules))
+		return ret;
+	ret = elf_symbols__load(image->image, &symbols);
+	if (ret)
+		return ret == -ENOMEM ? ret : 0;
+	p.symbols = symbols;
+	if (fde_index__load(image->image, &p.functions))
+		p.functions = NULL;
+	for (size_t i = 0; i < rules->len; i++)
+		plan->searches.data[i].objects += function_rule__wants_object(
+			&rules->data[i], plan->objects.data[image->object].path,
+			plan->objects.data[image->object].is_executable);
+	ret = add_wanted(&p, rules);
+	fde_index__free(p.functions);
+	elf_symbols__free(symbols);
+	return ret;
+}

@@ -220,7 +220,7 @@ static bool serves_anybody(const struct attachment *a, size_t object)
 	const struct plan_allocator *allocator;
 
 	vec_for_each (&a->plan->allocators, allocator) {
-		if (allocator->found && allocator->object == object)
+		if (plan_allocator__serves(allocator, object))
 			return true;
 	}
 	return false;
@@ -307,7 +307,7 @@ int attachment__add_process(struct attachment *a, const struct process *process,
 		if (!done)
 			return -ENOMEM;
 		/* Two mallocs may be mapped; only the one that serves the program is its heap. */
-		if (!done->heap && allocator && allocator->found && allocator->object == o) {
+		if (!done->heap && allocator && plan_allocator__serves(allocator, o)) {
 			ret = link_heap(a, o, process->pid, &links->fds);
 			done->heap = !ret;
 		}

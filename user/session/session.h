@@ -31,6 +31,7 @@ struct session_options {
 	size_t named_pids;
 	bool heap, spans;
 	const pair_rule_list *rules;
+	const alloc_rule_list *alloc_rules;
 	const function_rule_list *functions; /* NULL or empty: none */
 	enum follow_mode follow;
 	bool everybody;	 /* pids are all there are, and new ones are targets, too */

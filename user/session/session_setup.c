@@ -35,6 +35,7 @@ static int plan_maps(struct session *s, const struct process *p, const struct ma
 		.rules = s->options.rules,
 		.functions = s->options.functions,
 		.no_return_hooks = s->no_return_hooks,
+		.alloc_rules = s->options.alloc_rules,
 	};
 
 	return plan__add_process(&s->plan, p, maps, &options, err);
@@ -158,6 +159,8 @@ int session__new(const struct session_options *options, const struct session_obs
 		ret = judge_returns(s, err);
 	if (!ret)
 		ret = options->everybody ? plan_everybody(s) : plan_all(s, err);
+	if (!ret && !options->everybody)
+		ret = plan__check_alloc_rules(&s->plan, session__root(s)->pid, err);
 	if (ret) {
 		session__free(s);
 		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));

@@ -80,6 +80,7 @@ static __always_inline int begin_function(struct task_struct *task, __u32 index,
 	site = bpf_map_lookup_elem(&span_sites, &index);
 	if (!site || !t)
 		return SKIP_RETURN;
+	sp += site->stack_moved;
 	if (++t->starts >= COUNTS_KEPT)
 		hand_over_counts(t);
 	top = t->depth ? open_at(t, t->depth - 1) : NULL;

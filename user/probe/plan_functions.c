@@ -101,7 +101,7 @@ static const char *move_to_first_instruction(struct planner *p, const struct elf
 	if (function_code__load(p->image->image, symbol, p->fdes, &code))
 		return "its code is not in the file";
 	start->site_offset = start->offset;
-	start->emulated = false;
+	p->plan->sites.data[start->cookie].stack_moved = 0;
 	start->why = "entry: the next cheap instruction is a way out";
 	if (insn_decode(code.bytes, code.len, &insn)) {
 		function_code__free(&code);
@@ -175,10 +175,13 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 		refused = "it only chooses among implementations (IFUNC): name one of those";
 	else if (*ret)
 		refused = "its code is not in the file";
-	else if (place_probe(code.bytes, code.len, symbol->vaddr, PLACE_RETURN, 0, &at))
+	else if (place_probe(code.bytes, code.len, symbol->vaddr,
+			     probe->hook == HOOK_CALL ? PLACE_RETURN : PLACE_ENTRY, 0, &at))
 		refused = "the kernel refuses its first instruction";
 	else
 		plan_probe__set_site(probe, &at);
+	if (!refused)
+		p->plan->sites.data[probe->cookie].stack_moved = at.stack_moved;
 	function_code__free(&code);
 	*ret = 0;
 	return refused;

@@ -38,6 +38,8 @@ static __always_inline struct heap_site *site_of(struct heap_thread *t)
 
 	if (site)
 		return site;
+	bpf_probe_read_kernel(t->site.comm, sizeof(t->site.comm),
+			      bpf_get_current_task_btf()->group_leader->comm);
 	bpf_map_update_elem(&sites, &t->site_key, &t->site, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&sites, &t->site_key);
 }

@@ -173,8 +173,7 @@ static int link_heap(struct attachment *a, size_t object, pid_t pid, link_list *
 }
 
 /* All but the heap's and the loader's; `returns`: returns of functions may be hooked. */
-static int link_others(struct attachment *a, size_t object, pid_t pid, bool returns,
-		       link_list *fds)
+static int link_others(struct attachment *a, size_t object, pid_t pid, bool returns, link_list *fds)
 {
 	int ret = link_kind(a, object, KERNEL_SPAN, KERNEL_PROGRAMS, pid, fds);
 

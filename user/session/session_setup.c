@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/notice.h"
 #include "session/session_internal.h"
@@ -366,4 +367,35 @@ int session__attach(struct session *s, struct error *err)
 	s->attached = true;
 	session__sample_memory(s, s->begin_ns);
 	return adopt_latecomers(s);
+}
+
+static int join(struct session *s, pid_t pid)
+{
+	struct process p;
+	int ret = process__open(pid, &p, NULL);
+
+	if (ret)
+		return ret;
+	ret = family__add(s->family, &p, 0, NULL);
+	if (!ret)
+		ret = roster__join(&s->roster, &p);
+	if (ret)
+		process__close(&p);
+	else
+		notice(NOTICE_INFO, "%d %s has joined", p.pid, p.comm);
+	return ret;
+}
+
+void session__search(struct session *s)
+{
+	pid_list pids = {0};
+	pid_t *pid;
+
+	if (s->options.find_more(s->options.find_arg, &pids))
+		pids.len = 0; /* asked again in a second */
+	vec_for_each (&pids, pid) {
+		if (*pid != getpid() && !family__has(s->family, *pid))
+			join(s, *pid);
+	}
+	vec_free(&pids);
 }

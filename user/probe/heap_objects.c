@@ -184,6 +184,7 @@ static int load_objects(const struct plan *plan, const struct plan_image *images
 		object->image = image;
 		object->path = file->path;
 		object->is_executable = file->is_executable;
+		object->is_libc = is_libc(file->path);
 		object->is_dynamic_linker = starts_with(base_name(file->path), "ld-linux") ||
 					    starts_with(base_name(file->path), "ld-2.");
 		ret = load_object(object);

@@ -30,7 +30,7 @@ enum heap_maker { MAKER_UNKNOWN, MAKER_GLIBC, MAKER_MUSL };
 struct heap_object {
 	const struct plan_image *image;
 	const char *path;
-	bool is_executable;
+	bool is_executable, is_libc;
 	bool is_dynamic_linker; /* it serves itself alone */
 	bool unwinds;		/* exceptions are thrown with its help */
 	bool has_symbols;

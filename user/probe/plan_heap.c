@@ -302,6 +302,9 @@ static int add_object(struct plan *plan, const heap_object_list *objects,
 
 		if (!is_wanted(d, throws) || only_forwards(&p, object, objects, d))
 			continue;
+		/* libc's own free is where all others end. */
+		if (object->is_libc)
+			description &= ~(uint32_t)HEAP_FORWARDS;
 		ret = heap_planner__add(&p, d->name, d->vaddr, d->size, description);
 		if (ret)
 			break;

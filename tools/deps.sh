@@ -9,8 +9,7 @@ build="gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libiber
 demo="$build"
 bench="$build g++ bpftrace"
 test="$build g++ libcmocka-dev binutils python3 procps postgresql-15 postgresql-contrib redis-server
-      redis-tools libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 golang-1.19-go bpftrace
-      util-linux gcc-multilib"
+      redis-tools libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 bpftrace util-linux gcc-multilib"
 
 case "${1:-}" in
 build | test | bench | demo) eval "wanted=\$$1" ;;

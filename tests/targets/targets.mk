@@ -7,10 +7,6 @@ TARGET_CXX_SRCS := $(sort $(wildcard tests/targets/*.cc))
 TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
 		   $(OUTPUT)/tests/targets/leaky_static
 
-# Debian's golang-1.19-go is not on the path. Without any the cases that need the program fail.
-GO              ?= $(firstword $(shell command -v go) $(wildcard /usr/lib/go-*/bin/go))
-TARGET_BINS     += $(if $(GO),$(OUTPUT)/tests/targets/go_cgo)
-
 TARGET_CFLAGS   := -D_GNU_SOURCE -std=gnu11 -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Werror \
 		   -Iuser/include -pthread
 TARGET_CXXFLAGS := -D_GNU_SOURCE -std=c++17 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Werror \
@@ -33,10 +29,3 @@ $(OUTPUT)/tests/targets/leaky_static: tests/targets/leaky.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@
-
-# Reproducible and off line; the cache stays in the output directory.
-$(OUTPUT)/tests/targets/go_cgo: tests/targets/go/main.go
-	@mkdir -p $(@D)
-	$(call msg,GO,$@)
-	$(Q)GOCACHE=$(abspath $(OUTPUT))/tests/go-cache GO111MODULE=off GOFLAGS=-trimpath \
-		CC=$(CC) CGO_CFLAGS='-O1 -g -fno-omit-frame-pointer' $(GO) build -o $@ $<

@@ -7,6 +7,7 @@
  * where every way out of the function is probed instead, before that. A function left by an
  * exception or longjmp has no end: the next probe above it closes it as unwound.
  */
+#include "condition.bpf.h"
 #include "span_stack.bpf.h"
 
 #define POPPED	      8		  /* bytes that `ret` took off the stack */
@@ -79,6 +80,7 @@ static __always_inline int begin_function(struct task_struct *task, __u32 index,
 	site = bpf_map_lookup_elem(&span_sites, &index);
 	if (!site || !t)
 		return SKIP_RETURN;
+	sp += site->stack_moved;
 	if (++t->starts >= COUNTS_KEPT)
 		hand_over_counts(t);
 	top = t->depth ? open_at(t, t->depth - 1) : NULL;
@@ -194,6 +196,8 @@ int function_site(struct pt_regs *ctx)
 	struct span_site *site = bpf_map_lookup_elem(&span_sites, &index);
 
 	if (site && site->role == SITE_END) {
+		if (site->condition && !condition_holds(ctx->flags, site->condition - 1))
+			return 0; /* it stays */
 		if (is_target(task->tgid)) {
 			count(COUNTER_PROBE_HITS, 1);
 			end_function(task, index, PT_REGS_SP(ctx));

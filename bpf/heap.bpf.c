@@ -8,6 +8,7 @@
  * Calls nest (realloc(NULL) -> malloc, memalign -> malloc): only the outermost call of a thread
  * books, inner ones skip their return.
  */
+#include "condition.bpf.h"
 #include "stack.bpf.h"
 
 static __always_inline void gauge_add(__s64 bytes, __s64 blocks)
@@ -37,6 +38,8 @@ static __always_inline struct heap_site *site_of(struct heap_thread *t)
 
 	if (site)
 		return site;
+	bpf_probe_read_kernel(t->site.comm, sizeof(t->site.comm),
+			      bpf_get_current_task_btf()->group_leader->comm);
 	bpf_map_update_elem(&sites, &t->site_key, &t->site, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&sites, &t->site_key);
 }
@@ -124,22 +127,6 @@ static __always_inline void book_free(struct live_block *block)
 	}
 }
 
-static __always_inline int on_free(struct heap_thread *t, __u64 space, __u64 address)
-{
-	struct live_block block;
-
-	if (!address)
-		return SKIP_RETURN;
-	/* An allocator that frees inside realloc or malloc moves its own blocks, not the user's. */
-	if (t && t->sp)
-		return SKIP_RETURN;
-	if (take_block(space, address, &block))
-		book_free(&block);
-	else
-		count(COUNTER_HEAP_UNKNOWN_FREES, 1);
-	return SKIP_RETURN;
-}
-
 /* n * size; a product that does not fit makes the call fail, and is no size 0 (realloc frees). */
 static __always_inline __u64 product(__u64 n, __u64 size)
 {
@@ -148,6 +135,62 @@ static __always_inline __u64 product(__u64 n, __u64 size)
 	/* Hidden, or the compiler makes this a 128-bit multiplication, which BPF has not. */
 	barrier_var(most);
 	return n > most ? ~0ULL : n * size;
+}
+
+/*
+ * One arm of a choice among registers. The comments differ, or the compiler would make one load
+ * from a computed address of all arms, which the verifier refuses.
+ */
+#define REGISTER(n, field)                                          \
+	case n:                                                     \
+		value = ctx->field;                                 \
+		__asm__ volatile("/* " #field " */" : "+r"(value)); \
+		return value
+
+/* Argument `n` of a function at its entry, 1 to 6. */
+static __noinline __u64 argument(struct pt_regs *ctx, __u32 n)
+{
+	__u64 value;
+
+	switch (n) {
+		REGISTER(1, di);
+		REGISTER(2, si);
+		REGISTER(3, dx);
+		REGISTER(4, cx);
+		REGISTER(5, r8);
+		REGISTER(6, r9);
+	}
+	return 0;
+}
+
+/* As the description says. Several times as many instructions as one that is known. */
+static __noinline int note_described(struct heap_thread *t, struct pt_regs *ctx)
+{
+	__u32 fn, n;
+
+	if (!t) /* for the verifier */
+		return 0;
+	fn = t->function;
+	t->size = argument(ctx, HEAP_ARGUMENT(fn, HEAP_SIZE));
+	n = HEAP_ARGUMENT(fn, HEAP_COUNT);
+	if (n)
+		t->size = product(argument(ctx, n), t->size);
+	n = HEAP_ARGUMENT(fn, HEAP_BLOCK);
+	if (n)
+		t->old_address = argument(ctx, n);
+	n = HEAP_ARGUMENT(fn, HEAP_OUT);
+	if (n)
+		t->out = argument(ctx, n);
+	n = HEAP_ARGUMENT(fn, HEAP_ALIGN);
+	if (n)
+		t->alignment = argument(ctx, n);
+	n = HEAP_ARGUMENT(fn, HEAP_FLAGS);
+	if (n) {
+		n = argument(ctx, n) & 63;
+		if (n)
+			t->alignment = 1ULL << n;
+	}
+	return 0;
 }
 
 static __always_inline void note_arguments(struct heap_thread *t, struct pt_regs *ctx, __u32 fn)
@@ -159,6 +202,8 @@ static __always_inline void note_arguments(struct heap_thread *t, struct pt_regs
 	t->old_address = 0;
 	t->size = arg1;
 	switch (fn) {
+	case HEAP_MALLOC:
+		break;
 	case HEAP_CALLOC:
 		t->size = product(arg1, arg2);
 		break;
@@ -179,6 +224,8 @@ static __always_inline void note_arguments(struct heap_thread *t, struct pt_regs
 		t->alignment = arg1;
 		t->size = arg2;
 		break;
+	default:
+		note_described(t, ctx);
 	}
 }
 
@@ -189,6 +236,56 @@ static __always_inline void lose_old_block(struct heap_thread *t)
 	gauge_add(-(__s64)t->old.size, -1);
 	count(COUNTER_HEAP_RESTORE_FAILED, 1);
 	t->old_known = 0;
+}
+
+/* The call we wait for was left without returning: its result is not known. */
+static __always_inline void abandon(struct heap_thread *t)
+{
+	count(COUNTER_HEAP_MISSED_RETURNS, 1);
+	if (t->old_known)
+		lose_old_block(t);
+	t->sp = 0;
+}
+
+/*
+ * Was this block just freed, in a function that passed it on to this one (operator delete to
+ * free)? Then it is booked.
+ */
+static __always_inline int is_passed_on(const struct heap_thread *t, struct pt_regs *ctx,
+					__u64 address)
+{
+	return t && t->freed == address && t->freed_ip != ctx->ip;
+}
+
+static __always_inline int on_free(struct pt_regs *ctx, struct heap_thread *t,
+				   struct task_struct *task, __u64 space, __u32 fn)
+{
+	__u32 n = HEAP_ARGUMENT(fn, HEAP_BLOCK);
+	__u64 address = n == 1 ? PT_REGS_PARM1(ctx) : argument(ctx, n);
+	struct live_block block;
+
+	if (!address)
+		return SKIP_RETURN;
+	if (t && t->sp) {
+		/* An allocator that frees inside realloc moves its own blocks, not the user's. */
+		if (PT_REGS_SP(ctx) <= t->sp)
+			return SKIP_RETURN;
+		abandon(t);
+	}
+	if (take_block(space, address, &block))
+		book_free(&block);
+	else if (!is_passed_on(t, ctx, address))
+		count(COUNTER_HEAP_UNKNOWN_FREES, 1);
+	if (fn & HEAP_FORWARDS) {
+		if (!t)
+			t = bpf_task_storage_get(&heap_threads, task, 0,
+						 BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (t) {
+			t->freed = address;
+			t->freed_ip = ctx->ip;
+		}
+	}
+	return SKIP_RETURN;
 }
 
 static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t,
@@ -203,9 +300,7 @@ static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t,
 		 */
 		if (sp <= t->sp)
 			return SKIP_RETURN;
-		count(COUNTER_HEAP_MISSED_RETURNS, 1);
-		if (t->old_known)
-			lose_old_block(t);
+		abandon(t);
 	}
 	t->sp = sp;
 	t->space = space;
@@ -215,7 +310,7 @@ static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t,
 		gauge_in_realloc(1);
 	t->site.tgid = current_tgid();
 	t->site.depth = capture_stack(ctx, target->layout, &t->stack, t->site.frames, &t->site_key);
-	return 0;
+	return fn & HEAP_THROWS ? SKIP_RETURN : 0;
 }
 
 /* The old block of a realloc: gone if the call succeeded or freed it, else put back. */
@@ -225,7 +320,7 @@ static __always_inline void settle_realloc(struct heap_thread *t, __u64 space, _
 
 	if (t->old_known)
 		gauge_in_realloc(-1);
-	if (address || !t->size) {
+	if (address || !t->size || (t->function & HEAP_FREES_ALWAYS)) {
 		if (t->old_known)
 			book_free(&t->old);
 		else
@@ -236,16 +331,18 @@ static __always_inline void settle_realloc(struct heap_thread *t, __u64 space, _
 	}
 }
 
-static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
+/* The call we wait for gave `result`. */
+static __noinline int settle(struct heap_thread *t, __u64 result)
 {
-	__u64 space = t->space, address = PT_REGS_RC(ctx);
+	__u64 space, address = result;
+	__u32 kind;
 
-	/* Returning popped the return address. Anything else is the return of a call left behind.
-	 */
-	if (PT_REGS_SP(ctx) - 8 != t->sp)
+	if (!t) /* for the verifier */
 		return 0;
+	space = t->space;
+	kind = t->function & HEAP_KIND_MASK;
 	t->sp = 0;
-	if (t->function == HEAP_POSIX_MEMALIGN) {
+	if (kind == HEAP_STORES) {
 		int rc = address;
 
 		address = 0;
@@ -253,6 +350,8 @@ static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
 			count(COUNTER_HEAP_READ_FAULTS, 1);
 			return 0;
 		}
+	} else if (kind == HEAP_RESIZES) {
+		address = result >= t->size ? t->old_address : 0;
 	}
 	if (t->old_address)
 		settle_realloc(t, space, address);
@@ -263,19 +362,80 @@ static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
 	return 0;
 }
 
-/* An allocator call begins, or free is called; the cookie is the enum heap_function. */
+static __always_inline int on_return(struct pt_regs *ctx, struct heap_thread *t)
+{
+	/* Returning popped the return address. Anything else is the return of a call left behind.
+	 */
+	if (PT_REGS_SP(ctx) - 8 != t->sp)
+		return 0;
+	return settle(t, PT_REGS_RC(ctx));
+}
+
+/* A register by its number in instructions. */
+static __noinline __u64 register_value(struct pt_regs *ctx, __u32 n)
+{
+	__u64 value;
+
+	switch (n) {
+		REGISTER(0, ax);
+		REGISTER(1, cx);
+		REGISTER(2, dx);
+		REGISTER(3, bx);
+		REGISTER(5, bp);
+		REGISTER(6, si);
+		REGISTER(7, di);
+		REGISTER(8, r8);
+		REGISTER(9, r9);
+		REGISTER(10, r10);
+		REGISTER(11, r11);
+		REGISTER(12, r12);
+		REGISTER(13, r13);
+		REGISTER(14, r14);
+		REGISTER(15, r15);
+	}
+	return 0;
+}
+
+/* Here the result of a function is known whose return is not hooked (user/probe/results.h). */
+static __noinline int on_result(struct pt_regs *ctx, struct heap_thread *t, __u32 fn)
+{
+	__u32 condition = HEAP_RESULT_CONDITION(fn);
+
+	if (!t || !t->sp || !(t->function & HEAP_THROWS) ||
+	    PT_REGS_SP(ctx) + HEAP_RESULT_WORDS(fn) * 8 != t->sp)
+		return SKIP_RETURN;
+	if (condition && !condition_holds(ctx->flags, condition - 1))
+		return SKIP_RETURN;
+	settle(t, register_value(ctx, HEAP_RESULT_REGISTER(fn)));
+	return SKIP_RETURN;
+}
+
+/* An exception is being made: if that is inside an allocator call, the call has failed. */
+static __always_inline int on_raise(struct pt_regs *ctx, struct heap_thread *t)
+{
+	if (t && t->sp && (t->function & HEAP_THROWS) && PT_REGS_SP(ctx) < t->sp)
+		settle(t, 0);
+	return SKIP_RETURN;
+}
+
+/* An allocator call begins, or free is called; the cookie tells (abi/heap.h). */
 static __always_inline int call_begins(struct pt_regs *ctx, struct heap_thread *t,
 				       struct task_struct *task)
 {
-	struct target *target = find_target(task->tgid);
-	__u32 fn;
+	__u32 fn = bpf_get_attach_cookie(ctx), kind = fn & HEAP_KIND_MASK;
+	struct target *target;
 
+	/* A call whose entry was seen is booked to its end, also when the gate has closed since. */
+	if (kind == HEAP_RESULT)
+		return on_result(ctx, t, fn);
+	if (kind == HEAP_RAISES)
+		return on_raise(ctx, t);
+	target = find_target(task->tgid);
 	if (!target || !target->heap_ready || !gate)
 		return SKIP_RETURN;
 	count(COUNTER_PROBE_HITS, 1);
-	fn = bpf_get_attach_cookie(ctx);
-	if (fn == HEAP_FREE)
-		return on_free(t, target->space, PT_REGS_PARM1(ctx));
+	if (kind == HEAP_FREES)
+		return on_free(ctx, t, task, target->space, fn);
 	if (!t)
 		t = bpf_task_storage_get(&heap_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t) {

@@ -6,16 +6,78 @@
 #include "abi/types.h"
 
 #define STACK_DEPTH_MAX 32
+#define HEAP_COMM_LEN	16
 
-/* Which allocator function a probe site is (its BPF cookie). Names where size and block are. */
+/*
+ * What a heap probe's cookie says: which kind of function it is on, and in which argument what is
+ * found. Any function that hands out, takes back or replaces blocks can be described, whoever
+ * wrote it. 32 bits, so that comparing with a well-known one is one instruction:
+ *
+ *	bits 0-2	enum heap_kind
+ *	bits 3-20	arguments by number, 1 to 6, 3 bits each; 0 = has none: size, count
+ *			(bytes are count * size), block (freed or replaced), alignment, out (where
+ *			the new block's address is stored), flags (their low 6 bits are the
+ *			alignment's logarithm, as in jemalloc's mallocx)
+ *	bits 21-23	HEAP_THROWS, HEAP_FORWARDS, HEAP_FREES_ALWAYS
+ *
+ * For HEAP_RESULT instead:
+ *
+ *	bits 3-6	the register that holds the result, by its number in instructions
+ *	bits 7-11	0 = always, else 1 + the condition (its number in jcc) that must hold
+ *	bits 12-27	how far rsp is below its value at the function's entry, in words
+ */
+enum heap_kind {
+	HEAP_ALLOCATES = 1, /* returns a block or NULL */
+	HEAP_FREES,
+	HEAP_REALLOCATES, /* takes a block, returns its successor; NULL: it failed, the block stays
+			   */
+	HEAP_STORES,	  /* returns 0 or an error number, the block's address is stored at `out` */
+	HEAP_RESIZES,	  /* in place or not at all; returns the size that the block has then */
+	HEAP_RESULT,	  /* no function: the place where the result of one is known */
+	HEAP_RAISES,	  /* an exception is made: a HEAP_THROWS function will not return */
+};
+
+#define HEAP_KIND_MASK	  7
+#define HEAP_SIZE(n)	  ((n) << 3)
+#define HEAP_COUNT(n)	  ((n) << 6)
+#define HEAP_BLOCK(n)	  ((n) << 9)
+#define HEAP_ALIGN(n)	  ((n) << 12)
+#define HEAP_OUT(n)	  ((n) << 15)
+#define HEAP_FLAGS(n)	  ((n) << 18)
+#define HEAP_ARGUMENT_MAX 6
+/* An exception may leave it: its return is not hooked, HEAP_RESULT probes tell what it returns. */
+#define HEAP_THROWS (1 << 21)
+/* May pass the block on to another probed function: that is one free, not two. */
+#define HEAP_FORWARDS (1 << 22)
+/* Of HEAP_REALLOCATES: frees the block also if it fails (reallocf). */
+#define HEAP_FREES_ALWAYS (1 << 23)
+
+/* The number of an argument of the description `fn`, 0 = none. */
+#define HEAP_ARGUMENT(fn, which) (((fn) / which(1)) & 7)
+
+#define HEAP_RESULT_IN(reg, condition, words) \
+	(HEAP_RESULT | (reg) << 3 | (condition) << 7 | (words) << 12)
+#define HEAP_RESULT_REGISTER(fn)  (((fn) >> 3) & 15)
+#define HEAP_RESULT_CONDITION(fn) (((fn) >> 7) & 31)
+#define HEAP_RESULT_WORDS(fn)	  (((fn) >> 12) & 0xffff)
+#define HEAP_RESULT_WORDS_MAX	  0xffff
+
+/* The C family: what the programs know without looking. */
 enum heap_function {
-	HEAP_MALLOC = 1,     /* (size): malloc, valloc, pvalloc */
-	HEAP_CALLOC,	     /* (n, size) */
-	HEAP_REALLOC,	     /* (block, size) */
-	HEAP_REALLOCARRAY,   /* (block, n, size) */
-	HEAP_POSIX_MEMALIGN, /* (&block, alignment, size) -> 0 or an error number */
-	HEAP_MEMALIGN,	     /* (alignment, size): memalign, aligned_alloc */
-	HEAP_FREE,	     /* (block, ...) */
+	/* (size): malloc, valloc, pvalloc */
+	HEAP_MALLOC = HEAP_ALLOCATES | HEAP_SIZE(1),
+	/* (n, size) */
+	HEAP_CALLOC = HEAP_ALLOCATES | HEAP_COUNT(1) | HEAP_SIZE(2),
+	/* (alignment, size): memalign, aligned_alloc */
+	HEAP_MEMALIGN = HEAP_ALLOCATES | HEAP_ALIGN(1) | HEAP_SIZE(2),
+	/* (block, size) */
+	HEAP_REALLOC = HEAP_REALLOCATES | HEAP_BLOCK(1) | HEAP_SIZE(2),
+	/* (block, n, size) */
+	HEAP_REALLOCARRAY = HEAP_REALLOCATES | HEAP_BLOCK(1) | HEAP_COUNT(2) | HEAP_SIZE(3),
+	/* (&block, alignment, size) -> 0 or an error number */
+	HEAP_POSIX_MEMALIGN = HEAP_STORES | HEAP_OUT(1) | HEAP_ALIGN(2) | HEAP_SIZE(3),
+	/* (block, ...) */
+	HEAP_FREE = HEAP_FREES | HEAP_BLOCK(1),
 };
 
 /*
@@ -54,6 +116,7 @@ struct heap_site {
 	__u64 largest;		      /* bytes of the largest block */
 	__u32 tgid;		      /* whose mappings the frames belong to */
 	__u32 depth;
+	char comm[HEAP_COMM_LEN];      /* of that process */
 	__u64 frames[STACK_DEPTH_MAX]; /* return addresses, innermost first */
 };
 

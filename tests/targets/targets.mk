@@ -4,8 +4,19 @@
 
 TARGET_C_SRCS   := $(sort $(wildcard tests/targets/*.c))
 TARGET_CXX_SRCS := $(sort $(wildcard tests/targets/*.cc))
+# The same programs with other allocators and linkage: NAME_HOW.
+in_targets      = $(addprefix $(OUTPUT)/tests/targets/,$(1))
+FAMILY_BINS     := $(call in_targets,$(addprefix alloc_family_,static static_pie stripped musl \
+		   musl_static jemalloc tcmalloc mimalloc jemalloc_inside tcmalloc_inside own \
+		   own_static))
+CXX_BINS        := $(call in_targets,$(addprefix alloc_cxx_,static jemalloc tcmalloc mimalloc \
+		   tcmalloc_static own))
+POOL_BINS       := $(call in_targets,alloc_pool_unwinding alloc_pool_prefixed)
+ALLOCATOR_BINS  := $(FAMILY_BINS) $(CXX_BINS) $(POOL_BINS) $(call in_targets,plugin.so)
+
 TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
-		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static
+		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static \
+		   $(ALLOCATOR_BINS)
 
 TARGET_CFLAGS   := -D_GNU_SOURCE -std=gnu11 -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Werror \
 		   -Iuser/include -pthread
@@ -18,7 +29,7 @@ targets: $(TARGET_BINS)
 $(OUTPUT)/tests/targets/%: tests/targets/%.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@ $(HOW)
 
 $(OUTPUT)/tests/targets/%: tests/targets/%.cc
 	@mkdir -p $(@D)
@@ -29,6 +40,54 @@ $(OUTPUT)/tests/targets/leaky_static: tests/targets/leaky.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@
+
+OWN_MALLOC := tests/targets/parts/own_malloc.c
+
+$(FAMILY_BINS): tests/targets/alloc_family.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(or $(COMPILER),$(CC)) $(TARGET_CFLAGS) -fno-builtin -MMD -MP $(filter %.c,$^) -o $@ $(HOW)
+
+$(CXX_BINS): tests/targets/alloc_cxx.cc
+	@mkdir -p $(@D)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -MMD -MP $(filter %.cc,$^) -o $@ $(HOW)
+
+$(POOL_BINS): tests/targets/alloc_pool.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@ $(HOW)
+
+$(OUTPUT)/tests/targets/plugin.so: tests/targets/parts/plugin.c $(OWN_MALLOC)
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -fPIC -shared -Wl,-Bsymbolic $^ -o $@
+
+$(OUTPUT)/tests/targets/alloc_family_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_family_static_pie: HOW := -static-pie -fPIE
+$(OUTPUT)/tests/targets/alloc_family_stripped: HOW := -static -s
+$(OUTPUT)/tests/targets/alloc_family_musl_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_family_jemalloc: HOW := -ljemalloc
+$(OUTPUT)/tests/targets/alloc_family_tcmalloc: HOW := -ltcmalloc_minimal
+$(OUTPUT)/tests/targets/alloc_family_mimalloc: HOW := -lmimalloc
+$(OUTPUT)/tests/targets/alloc_family_jemalloc_inside: HOW := -l:libjemalloc_pic.a -lstdc++ -lm
+$(OUTPUT)/tests/targets/alloc_family_tcmalloc_inside: HOW := -l:libtcmalloc_minimal.a -lstdc++ -lm
+$(OUTPUT)/tests/targets/alloc_family_own_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_cxx_static: HOW := -static
+$(OUTPUT)/tests/targets/alloc_cxx_jemalloc: HOW := -ljemalloc
+$(OUTPUT)/tests/targets/alloc_cxx_tcmalloc: HOW := -ltcmalloc_minimal
+$(OUTPUT)/tests/targets/alloc_cxx_mimalloc: HOW := -Wl,--no-as-needed -lmimalloc
+$(OUTPUT)/tests/targets/alloc_cxx_tcmalloc_static: HOW := -static -l:libtcmalloc_minimal.a
+$(OUTPUT)/tests/targets/alloc_cxx_own: HOW := -DUNALIGNED
+$(OUTPUT)/tests/targets/alloc_pool_unwinding: HOW := -Wl,--no-as-needed -lgcc_s
+$(OUTPUT)/tests/targets/alloc_pool_prefixed: HOW := -DPREFIXED
+$(OUTPUT)/tests/targets/alloc_cxx_own: tests/targets/parts/own_operators.cc
+$(OUTPUT)/tests/targets/alloc_family_own: $(OWN_MALLOC)
+$(OUTPUT)/tests/targets/alloc_family_own_static: $(OWN_MALLOC)
+$(OUTPUT)/tests/targets/alloc_family_musl: COMPILER := musl-gcc
+$(OUTPUT)/tests/targets/alloc_family_musl_static: COMPILER := musl-gcc
+$(OUTPUT)/tests/targets/alloc_mallocx: HOW := -ljemalloc
+$(OUTPUT)/tests/targets/alloc_mimalloc: HOW := -lmimalloc
 
 # Its library stands beside it.
 $(OUTPUT)/tests/targets/libearly.so: tests/targets/lib/early.c tests/targets/early.h

@@ -407,7 +407,8 @@ static const char *const options[] = {
 	"--output",  "--json",	   "--follow",	    "--no-follow", "--mode",   "--top",
 	"--older",   "--min-size", "--max-live",    "--ring",	   "--no-log", "--strict",
 	"--dry-run", "--function", "--stack-depth", "--unit",	   "--cgroup", "--user",
-	"--color",   "--verbose",  "--quiet",	    "--help",	   "--all",    "--inode-wide",
+	"--color",   "--verbose",  "--quiet",	    "--help",	   "--alloc",  "--free",
+	"--all",     "--inode-wide",
 };
 
 /* Whatever the parser knows stands in the help, and the other way round. */

@@ -13,7 +13,8 @@ static int plan_one(struct plan *plan, const struct process *process, const stru
 	struct plan_options what = {.heap = true,
 				    .spans = true,
 				    .rules = &options->rules,
-				    .functions = &options->functions};
+				    .functions = &options->functions,
+				    .alloc_rules = &options->alloc_rules};
 	struct maps maps = {0};
 	int ret = maps__load(process->pid, &maps);
 
@@ -28,7 +29,7 @@ static int plan_one(struct plan *plan, const struct process *process, const stru
 	if (ret)
 		return error_set(err, EXIT_FAILED, ret, "cannot read %d: %s", process->pid,
 				 strerror(-ret));
-	return 0;
+	return plan__check_alloc_rules(plan, process->pid, err);
 }
 
 int command_probes(const struct options *options, struct error *err)

@@ -40,6 +40,8 @@ enum option_id {
 	OPT_MIN,
 	OPT_NO_LOG,
 	OPT_COLOR,
+	OPT_ALLOC,
+	OPT_FREE,
 	OPT_CGROUP,
 	OPT_USER,
 };
@@ -60,7 +62,7 @@ static const struct option_row {
 	 "all processes in a control group and below it, and their children"},
 	{OPT_USER, "user", "USER", OPTIONS_LAUNCH,
 	 "start COMMAND as USER (default: who started perftrace, also under sudo)"},
-	{OPT_ALL, "all", NULL, OPTIONS_ALL, "every process; the heap only with --mode exact"},
+	{OPT_ALL, "all", NULL, OPTIONS_ALL, "every process; its heap only in mode exact"},
 	{OPT_DURATION, "duration", "TIME", OPTIONS_RUN,
 	 "stop after TIME (5, 500ms, 2m); else Ctrl-C or the target's exit"},
 	{OPT_INTERVAL, "interval", "TIME", OPTIONS_TIMER,
@@ -84,6 +86,10 @@ static const struct option_row {
 	{OPT_OLDER, "older", "TIME", OPTIONS_AGE, "only blocks that are older than TIME"},
 	{OPT_MIN_SIZE, "min-size", "SIZE", OPTIONS_HEAP,
 	 "only call sites that hold at least SIZE (64K, 1M)"},
+	{OPT_ALLOC, "alloc", "LIB:FN(size=argN)", OPTIONS_HEAP | OPTIONS_LIST,
+	 "FN hands out memory, too (count=, align=, ptr=, out=argN)"},
+	{OPT_FREE, "free", "LIB:FN(ptr=argN)", OPTIONS_HEAP | OPTIONS_LIST,
+	 "FN takes it back; both may be repeated"},
 	{OPT_MAX_LIVE, "max-live", "N", OPTIONS_HEAP, "room for N blocks alive at once"},
 	{OPT_STACK_DEPTH, "stack-depth", "N", OPTIONS_HEAP,
 	 "frames kept per call site, 0 to 32; 0 is cheapest"},
@@ -113,6 +119,7 @@ void options__free(struct options *o)
 {
 	vec_free(&o->pids);
 	pair_rules__free(&o->rules);
+	alloc_rules__free(&o->alloc_rules);
 	function_rules__free(&o->functions);
 }
 
@@ -270,6 +277,10 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 		return function_rule__parse(value, &o->functions, err);
 	case OPT_PAIR:
 		return pair_rule__parse(value, &o->rules, err);
+	case OPT_ALLOC:
+		return alloc_rule__parse(value, false, &o->alloc_rules, err);
+	case OPT_FREE:
+		return alloc_rule__parse(value, true, &o->alloc_rules, err);
 	case OPT_MODE:
 		if (strcmp(value, "exact") && strcmp(value, "auto"))
 			return bad_value(row, value, "a mode of this version: exact or auto", err);

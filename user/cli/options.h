@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "probe/alloc_rules.h"
 #include "probe/pairs.h"
 #include "session/session.h"
 
@@ -19,12 +20,12 @@ enum option_group {
 	OPTIONS_COMMON = 1 << 0,   /* -v -q --color --help */
 	OPTIONS_TARGET = 1 << 1,   /* -p -n -U --cgroup */
 	OPTIONS_RUN = 1 << 2,	   /* -d -o --json --follow --strict --ring */
-	OPTIONS_HEAP = 1 << 3,	   /* --mode --max-live --top --min-size */
+	OPTIONS_HEAP = 1 << 3,	   /* --mode --max-live --top --min-size --alloc --free */
 	OPTIONS_AGE = 1 << 4,	   /* --older */
 	OPTIONS_SPANS = 1 << 5,	   /* -u */
 	OPTIONS_TIMER = 1 << 6,	   /* -i */
 	OPTIONS_LOG = 1 << 7,	   /* --no-log */
-	OPTIONS_LIST = 1 << 8,	   /* -u, --json, -o of commands that attach nothing */
+	OPTIONS_LIST = 1 << 8,	   /* -u, --alloc, --json, -o of commands that attach nothing */
 	OPTIONS_LAUNCH = 1 << 9,   /* --user */
 	OPTIONS_ALL = 1 << 10,	   /* -a */
 	OPTIONS_DRY_RUN = 1 << 11, /* --dry-run */
@@ -60,6 +61,7 @@ struct options {
 	enum follow_mode follow;
 	enum color_mode color;
 	pair_rule_list rules;
+	alloc_rule_list alloc_rules;
 	function_rule_list functions;
 	size_t ring_bytes, live_max, top;
 	uint32_t stack_depth;

@@ -95,8 +95,8 @@ static double heap_price(const struct plan_listing *l, const struct prices *p)
 	const struct plan_probe *probe;
 
 	vec_for_each (&l->plan->probes, probe) {
-		if (!allocator || !allocator->found || probe->kind != PLAN_ALLOC ||
-		    probe->object != allocator->object)
+		if (!allocator || probe->kind != PLAN_ALLOC ||
+		    !plan_allocator__serves(allocator, probe->object))
 			continue;
 		if (!strcmp(probe->symbol, "malloc"))
 			malloc_ns = price_of(p, probe);

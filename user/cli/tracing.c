@@ -162,16 +162,17 @@ static int check_offer(struct tracing *t, const struct tracing_wants *wants, str
 	if (everybody__is(root))
 		return 0; /* whatever there is, and what comes */
 	if (wants->heap && !session__allocator(t->session)) {
-		const char *sentence = "no malloc was found in the executable or its libraries of";
+		const struct plan_allocator *allocator = plan__allocator(plan, root);
+		const char *why = allocator ? allocator->why : "it could not be planned";
 
 		if (wants->needs_heap)
 			return error_set(
 				err, EXIT_UNSUPPORTED, -ENOTSUP,
-				"cannot trace the heap of %d: %s %s (stripped and static?). "
-				"perftrace probes -p %d lists what can be traced.",
-				root->pid, sentence, root->exe, root->pid);
-		notice(NOTICE_WARNING, "heap n/a: %s %s", sentence, root->exe);
-		tracing__note(t, "heap: n/a, %s %s", sentence, root->exe);
+				"cannot trace the heap of %d (%s): %s. perftrace probes -p %d "
+				"lists what can be traced.",
+				root->pid, root->exe, why, root->pid);
+		notice(NOTICE_WARNING, "heap n/a of %s: %s", root->exe, why);
+		tracing__note(t, "heap: n/a, %s", why);
 	}
 	if (wants->spans && t->options->functions.len)
 		return function_offer__check(plan, &t->options->functions, root, err);
@@ -232,6 +233,10 @@ static int prepare_pids(struct session_options *s, const struct options *options
 {
 	int ret = tracing__find_pids(options, &s->pids, &s->named_pids, err);
 
+	if (options->unit || options->cgroup) {
+		s->find_more = tracing__find_members;
+		s->find_arg = (void *)options;
+	}
 	if (!ret)
 		ret = check_own_pid(&s->pids, err);
 	if (!ret)
@@ -265,6 +270,7 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 		.heap = wants->heap,
 		.spans = wants->spans,
 		.rules = &options->rules,
+		.alloc_rules = &options->alloc_rules,
 		.functions = &options->functions,
 		.follow = follow_mode(options),
 		.ring_bytes = options->ring_bytes,

@@ -76,6 +76,8 @@ int elf_image__offset_to_vaddr(const struct elf_image *img, uint64_t offset, uin
 int elf_image__build_id(const struct elf_image *img, char hex[ELF_BUILD_ID_HEX_MAX]);
 /* DT_SONAME; -ENOENT if there is none. */
 int elf_image__soname(const struct elf_image *img, char *buf, size_t size);
+/* Linked with -Bsymbolic: its calls reach its own functions, whoever else defines them. */
+bool elf_image__is_symbolic(const struct elf_image *img);
 bool elf_image__is_dynamic(const struct elf_image *img); /* has PT_DYNAMIC */
 bool elf_image__has_interp(const struct elf_image *img); /* has PT_INTERP: runs under ld.so */
 uint16_t elf_image__type(const struct elf_image *img);	 /* ET_EXEC or ET_DYN */

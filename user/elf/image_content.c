@@ -174,3 +174,32 @@ int elf_image__soname(const struct elf_image *img, char *buf, size_t size)
 	}
 	return -ENOENT;
 }
+
+static bool says_symbolic(const struct elf_image *img, const Elf64_Phdr *p)
+{
+	bool found = false;
+	uint8_t *data;
+
+	if (read_allocated(img, p->p_offset, p->p_filesz, DYNAMIC_MAX, &data))
+		return false;
+	for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= p->p_filesz; at += sizeof(Elf64_Dyn)) {
+		Elf64_Dyn d;
+
+		memcpy(&d, data + at, sizeof(d));
+		if (d.d_tag == DT_NULL)
+			break;
+		found |= d.d_tag == DT_SYMBOLIC ||
+			 (d.d_tag == DT_FLAGS && (d.d_un.d_val & DF_SYMBOLIC));
+	}
+	free(data);
+	return found;
+}
+
+bool elf_image__is_symbolic(const struct elf_image *img)
+{
+	for (size_t i = 0; i < img->segment_count; i++) {
+		if (img->segments[i].p_type == PT_DYNAMIC)
+			return says_symbolic(img, &img->segments[i]);
+	}
+	return false;
+}

@@ -117,6 +117,7 @@ static int look_at_symbols(const struct elf_image *img, const struct elf_section
 
 static bool is_go_note(const struct elf_image *img, const struct elf_section *sec)
 {
+	static const char go[4] = "Go\0"; /* its linker counts the padding as well */
 	struct note_walk walk = {0};
 	struct note note;
 	bool found = false;
@@ -127,7 +128,8 @@ static bool is_go_note(const struct elf_image *img, const struct elf_section *se
 		return false;
 	walk.data = data;
 	while (!found && note_walk_next(&walk, &note))
-		found = note_is(&note, "Go", NOTE_GO_BUILD_ID);
+		found = note.type == NOTE_GO_BUILD_ID && note.name_size == sizeof(go) &&
+			!memcmp(note.name, go, sizeof(go));
 	free(data);
 	return found;
 }

@@ -40,6 +40,55 @@ const struct plan_allocator *plan__allocator(const struct plan *plan, const stru
 	return NULL;
 }
 
+bool plan_allocator__serves(const struct plan_allocator *allocator, size_t object)
+{
+	const size_t *o;
+
+	vec_for_each (&allocator->objects, o) {
+		if (*o == object)
+			return true;
+	}
+	return false;
+}
+
+static bool is_useless(const struct plan *plan, const struct mapping *m)
+{
+	const struct plan_file *file;
+
+	vec_for_each (&plan->useless, file) {
+		if (file->dev_major == m->dev_major && file->dev_minor == m->dev_minor &&
+		    file->inode == m->inode)
+			return true;
+	}
+	return false;
+}
+
+static int note_useless(struct plan *plan, const struct mapping *m)
+{
+	struct plan_file *file;
+
+	plan->bad_objects++;
+	if (plan->useless.len == OBJECTS_MAX)
+		return 0;
+	file = vec_push(&plan->useless);
+	if (!file)
+		return -ENOMEM;
+	*file = (struct plan_file){m->dev_major, m->dev_minor, m->inode};
+	return 0;
+}
+
+/* Has everything that is mapped been looked at? */
+static bool is_known(const struct plan *plan, const struct maps *maps)
+{
+	const struct mapping *m;
+
+	vec_for_each (&maps->list, m) {
+		if (m->executable && m->inode && !plan__object_of(plan, m) && !is_useless(plan, m))
+			return false;
+	}
+	return true;
+}
+
 /* Opens the file behind `m`; leaves image->image NULL if it is of no use. */
 static int open_image(struct plan *plan, const struct process *process, const struct mapping *m,
 		      struct plan_image *image)
@@ -47,16 +96,13 @@ static int open_image(struct plan *plan, const struct process *process, const st
 	int fd = mapped_file__open(process->pid, m), ret;
 
 	image->image = NULL;
-	if (fd < 0) {
-		plan->bad_objects++;
-		return 0;
-	}
+	if (fd < 0)
+		return note_useless(plan, m);
 	ret = elf_image__open_fd(fd, &image->image, NULL);
-	if (ret) {
-		image->image = NULL;
-		plan->bad_objects++;
-	}
-	return ret == -ENOMEM ? ret : 0;
+	if (!ret)
+		return 0;
+	image->image = NULL;
+	return ret == -ENOMEM ? ret : note_useless(plan, m);
 }
 
 static int add_object(struct plan *plan, const struct process *process, const struct mapping *m,
@@ -110,7 +156,7 @@ static int open_images(struct plan *plan, const struct process *process, const s
 		struct plan_image image = {0}, *slot;
 
 		if (!m->executable || !m->inode || is_open(plan, images, m) ||
-		    images->len >= OBJECTS_MAX)
+		    is_useless(plan, m) || images->len >= OBJECTS_MAX)
 			continue;
 		ret = open_image(plan, process, m, &image);
 		if (ret)
@@ -152,7 +198,7 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	struct plan_image *image;
 	int ret = 0;
 
-	if (plan__allocator(plan, process))
+	if (plan__allocator(plan, process) && is_known(plan, maps))
 		return 0;
 	if (!plan->pairs.len) {
 		struct plan_pair *own = vec_push(&plan->pairs);
@@ -165,7 +211,7 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 	if (!ret && functions)
 		ret = find_hazards(plan, process, maps, &images, options, &hazards);
 	if (!ret && options->heap)
-		ret = plan_heap__add(plan, process, images.data, images.len);
+		ret = plan_heap__add(plan, process, maps, images.data, images.len, options);
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
@@ -186,6 +232,7 @@ void plan__free(struct plan *plan)
 {
 	struct plan_object *object;
 	struct plan_probe *probe;
+	struct plan_allocator *allocator;
 	struct plan_pair *pair;
 
 	vec_for_each (&plan->objects, object) {
@@ -196,11 +243,15 @@ void plan__free(struct plan *plan)
 		free(probe->symbol);
 	vec_for_each (&plan->pairs, pair)
 		free(pair->name);
+	vec_for_each (&plan->allocators, allocator)
+		vec_free(&allocator->objects);
 	vec_free(&plan->objects);
 	vec_free(&plan->probes);
 	vec_free(&plan->pairs);
 	vec_free(&plan->sites);
 	vec_free(&plan->allocators);
+	vec_free(&plan->alloc_rules);
+	vec_free(&plan->useless);
 	vec_free(&plan->searches);
 	vec_free(&plan->programs);
 }

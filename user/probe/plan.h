@@ -17,6 +17,7 @@
 #include "base/vec.h"
 #include "elf/image.h"
 #include "elf/runtime.h"
+#include "probe/alloc_rules.h"
 #include "probe/function_rules.h"
 #include "probe/pairs.h"
 #include "probe/place.h"
@@ -24,7 +25,7 @@
 #include "target/process.h"
 
 enum plan_kind {
-	PLAN_ALLOC,    /* a function of the malloc family; cookie = enum heap_function */
+	PLAN_ALLOC,    /* a function of an allocator; cookie = its description, bpf/abi/heap.h */
 	PLAN_SPAN,     /* start or end of a span; cookie = index into `sites` */
 	PLAN_MARK,     /* checkpoint or event of our own header; cookie likewise */
 	PLAN_FUNCTION, /* entry of a function that is a span, or one of its exits; likewise */
@@ -61,6 +62,7 @@ struct plan_probe {
 	uint64_t ref_ctr_offset; /* in the file: the semaphore; 0 = none */
 	uint64_t cookie;
 	enum plan_hook hook;
+	bool is_result;	      /* of PLAN_ALLOC: where the result of another probe's call is known */
 	bool emulated;	      /* the instruction at the site: cheap; false = single-stepped */
 	char instruction[16]; /* mnemonic at the site */
 	const char *why;      /* constant phrase: why the site is where it is, or NULL */
@@ -76,6 +78,7 @@ struct plan_pair {
 struct plan_options {
 	bool heap, spans;
 	const pair_rule_list *rules;	     /* NULL or empty: every pair */
+	const alloc_rule_list *alloc_rules;  /* besides the allocators found; NULL = none */
 	const function_rule_list *functions; /* NULL or empty: none */
 	const char *no_return_hooks; /* constant phrase: why returns must not be hooked, or NULL */
 };
@@ -92,12 +95,28 @@ struct plan_search {
 
 #define PLAN_OWN_PAIR 0 /* index of the pair of our own macros */
 
-/* The allocator that serves programs of one executable. */
+/* What serves the memory of programs of one executable. */
 struct plan_allocator {
 	uint64_t exe_dev, exe_inode;
 	bool found;
-	size_t object;	/* whose PLAN_ALLOC probes belong to it */
-	char label[64]; /* "glibc malloc" */
+	bool has_rules;	     /* functions of the user's are among them */
+	const char *why;     /* constant phrase: why nothing was found, or NULL */
+	VEC(size_t) objects; /* whose PLAN_ALLOC probes belong to it */
+	char label[128];     /* "glibc malloc", "glibc malloc + jemalloc (_rjem_)" */
+};
+
+/* What became of one of the user's rules. */
+struct plan_alloc_rule {
+	const struct alloc_rule *rule; /* borrowed from the options */
+	bool object_found, found;      /* the library, a function in it */
+	bool go;		       /* it is of a kind whose returns cannot be probed */
+	struct nearest nearest;	       /* a function whose name comes near */
+};
+
+/* A mapped file that is not (our kind of) ELF. */
+struct plan_file {
+	uint32_t dev_major, dev_minor;
+	uint64_t inode;
 };
 
 /* Programs in which no return of a function may be hooked. */
@@ -111,18 +130,20 @@ struct plan {
 	VEC(struct plan_probe) probes;
 	VEC(struct plan_pair) pairs;
 	VEC(struct span_site) sites;
-	VEC(struct plan_allocator) allocators; /* one per executable, if the heap was asked for */
-	VEC(struct plan_program) programs;     /* if functions were asked for */
-	VEC(struct plan_search) searches;      /* one per function rule */
-	size_t functions;		       /* chosen by the rules, planned or not */
-	unsigned int bad_objects;	       /* mapped files that could not be read as ELF */
-	size_t notes_left_out;		       /* USDT sites beyond what one object may bring */
+	VEC(struct plan_allocator) allocators;	 /* one per executable, if the heap was asked for */
+	VEC(struct plan_alloc_rule) alloc_rules; /* of all processes together */
+	VEC(struct plan_file) useless;
+	VEC(struct plan_program) programs; /* if functions were asked for */
+	VEC(struct plan_search) searches; /* one per function rule */
+	size_t functions;		  /* chosen by the rules, planned or not */
+	unsigned int bad_objects;	  /* mapped files that could not be read as ELF */
+	size_t notes_left_out;		  /* USDT sites beyond what one object may bring */
 };
 
 /*
  * Adds what `process` offers to *plan (zero-initialised before the first, freed with plan__free()
- * whatever is returned). Processes that share objects share probes; one whose executable is known
- * already adds nothing.
+ * whatever is returned). Processes that share objects share probes; one whose executable and
+ * libraries are all known already adds nothing. Asked again when a process has loaded more.
  */
 int plan__add_process(struct plan *plan, const struct process *process, const struct maps *maps,
 		      const struct plan_options *options, struct error *err);
@@ -133,6 +154,10 @@ const struct plan_allocator *plan__allocator(const struct plan *plan,
 					     const struct process *process);
 /* Why returns must not be hooked in a process; NULL: they may. */
 const char *plan__no_return_hooks(const struct plan *plan, const struct process *process);
+/* Are the heap probes of this object, an index into plan.objects, those of the allocator? */
+bool plan_allocator__serves(const struct plan_allocator *allocator, size_t object);
+/* Every --alloc and --free rule found a function; else an error that says which did not. */
+int plan__check_alloc_rules(const struct plan *plan, pid_t pid, struct error *err);
 /* Is `m` a mapping of this object's file? */
 bool plan_object__is_behind(const struct plan_object *object, const struct mapping *m);
 /* The object behind a mapping; NULL if it is not part of the plan. */
@@ -158,10 +183,10 @@ struct plan_image {
 /* A new probe in the plan, its symbol copied; NULL when out of memory. */
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
 				   const char *symbol);
+int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
+		   const struct plan_image *images, size_t n, const struct plan_options *options);
 /* Puts the probe, whose `offset` is the function's entry, where `at` says. */
 void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
-int plan_heap__add(struct plan *plan, const struct process *process,
-		   const struct plan_image *images, size_t n);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
 /* What in a process forbids ways of seeing functions end; constant phrases. */
 struct plan_hazards {

@@ -90,6 +90,29 @@ static int add_pair(struct plan *plan, const char *name, size_t *index)
 	return pair->name ? 0 : -ENOMEM;
 }
 
+static const char *move_to_first_instruction(struct planner *p, const struct elf_symbol *symbol,
+					     struct plan_probe *start)
+{
+	struct function_code code;
+	struct insn insn;
+
+	if (start->site_offset == start->offset)
+		return "it only jumps on to another function: name that one";
+	if (function_code__load(p->image->image, symbol, p->fdes, &code))
+		return "its code is not in the file";
+	start->site_offset = start->offset;
+	p->plan->sites.data[start->cookie].stack_moved = 0;
+	start->why = "entry: the next cheap instruction is a way out";
+	if (insn_decode(code.bytes, code.len, &insn)) {
+		function_code__free(&code);
+		return "an instruction is not understood";
+	}
+	start->emulated = insn.emulated;
+	insn_describe(&insn, code.bytes, start->instruction, sizeof(start->instruction));
+	function_code__free(&code);
+	return insn.refused ? "the kernel refuses its first instruction" : NULL;
+}
+
 /* The exits of a function, each a site of its own; on a refusal the reason is the answer. */
 static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t entry, size_t pair,
 		     const char **refused)
@@ -103,18 +126,22 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 	if (!ret && !exits.refused && exits.reenters)
 		*refused = "its entry is inside a loop";
 	vec_for_each (&exits.sites, at) {
-		const struct plan_probe *start;
-		struct plan_probe *probe;
+		struct plan_probe *start, *probe;
 		uint64_t offset;
 
 		if (ret || *refused)
+			break;
+		start = &p->plan->probes.data[entry];
+		/* Two probes at one place have no order: the entry keeps away from the exits. */
+		if (at->offset == (int64_t)(start->site_offset - start->offset))
+			*refused = move_to_first_instruction(p, symbol, start);
+		if (*refused)
 			break;
 		if (elf_image__vaddr_to_offset(p->image->image, symbol->vaddr + at->offset,
 					       &offset)) {
 			*refused = "its code is not in the file";
 			break;
 		}
-		start = &p->plan->probes.data[entry];
 		probe = add_site(p, start->symbol, pair, SITE_END);
 		if (!probe) {
 			ret = -ENOMEM;
@@ -148,10 +175,13 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 		refused = "it only chooses among implementations (IFUNC): name one of those";
 	else if (*ret)
 		refused = "its code is not in the file";
-	else if (place_probe(code.bytes, code.len, symbol->vaddr, PLACE_RETURN, 0, &at))
+	else if (place_probe(code.bytes, code.len, symbol->vaddr,
+			     probe->hook == HOOK_CALL ? PLACE_RETURN : PLACE_ENTRY, 0, &at))
 		refused = "the kernel refuses its first instruction";
 	else
 		plan_probe__set_site(probe, &at);
+	if (!refused)
+		p->plan->sites.data[probe->cookie].stack_moved = at.stack_moved;
 	function_code__free(&code);
 	*ret = 0;
 	return refused;

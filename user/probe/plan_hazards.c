@@ -66,8 +66,8 @@ int plan_hazards__find(struct plan *plan, const struct process *process, const s
 	hazards__read(process->pid, &hazards);
 	/* What was found once stays: a library that is gone may have left frames. */
 	if (!program->return_hook)
-		program->return_hook = options->no_return_hooks ? options->no_return_hooks
-								: judge(&all, &hazards);
+		program->return_hook =
+			options->no_return_hooks ? options->no_return_hooks : judge(&all, &hazards);
 	*out = (struct plan_hazards){.return_hook = program->return_hook};
 	return 0;
 }

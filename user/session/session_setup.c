@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/notice.h"
 #include "session/session_internal.h"
@@ -35,6 +36,7 @@ static int plan_maps(struct session *s, const struct process *p, const struct ma
 		.rules = s->options.rules,
 		.functions = s->options.functions,
 		.no_return_hooks = s->no_return_hooks,
+		.alloc_rules = s->options.alloc_rules,
 	};
 
 	return plan__add_process(&s->plan, p, maps, &options, err);
@@ -149,6 +151,7 @@ int session__new(const struct session_options *options, const struct session_obs
 	if (ret)
 		return ret;
 	s->options = *options;
+	s->started_ns = clock_monotonic_ns();
 	s->observer = *observer;
 	clock_offset_refresh(&s->clock, 0);
 	ret = options->everybody ? roster__open_everybody(&s->roster)
@@ -158,6 +161,8 @@ int session__new(const struct session_options *options, const struct session_obs
 		ret = judge_returns(s, err);
 	if (!ret)
 		ret = options->everybody ? plan_everybody(s) : plan_all(s, err);
+	if (!ret && !options->everybody)
+		ret = plan__check_alloc_rules(&s->plan, session__root(s)->pid, err);
 	if (ret) {
 		session__free(s);
 		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));
@@ -338,7 +343,6 @@ static int adopt_latecomers(struct session *s)
 
 int session__attach(struct session *s, struct error *err)
 {
-	uint64_t before = clock_monotonic_ns();
 	int ret;
 
 	if (s->options.heap && s->kills_returns)
@@ -359,8 +363,39 @@ int session__attach(struct session *s, struct error *err)
 	getrusage(RUSAGE_SELF, &s->usage_at_begin);
 	kernel__set_gate(s->kernel, true);
 	s->begin_ns = clock_monotonic_ns();
-	s->attach_took_ns = s->begin_ns - before;
+	s->attach_took_ns = s->begin_ns - s->started_ns;
 	s->attached = true;
 	session__sample_memory(s, s->begin_ns);
 	return adopt_latecomers(s);
+}
+
+static int join(struct session *s, pid_t pid)
+{
+	struct process p;
+	int ret = process__open(pid, &p, NULL);
+
+	if (ret)
+		return ret;
+	ret = family__add(s->family, &p, 0, NULL);
+	if (!ret)
+		ret = roster__join(&s->roster, &p);
+	if (ret)
+		process__close(&p);
+	else
+		notice(NOTICE_INFO, "%d %s has joined", p.pid, p.comm);
+	return ret;
+}
+
+void session__search(struct session *s)
+{
+	pid_list pids = {0};
+	pid_t *pid;
+
+	if (s->options.find_more(s->options.find_arg, &pids))
+		pids.len = 0; /* asked again in a second */
+	vec_for_each (&pids, pid) {
+		if (*pid != getpid() && !family__has(s->family, *pid))
+			join(s, *pid);
+	}
+	vec_free(&pids);
 }

@@ -70,7 +70,7 @@ fetch() {
 		[ -n "$archive" ] || die "no source of $suite in this machine's apt sources"
 		echo "deb [signed-by=$keys arch=amd64] $archive $suite main"
 	done >"$state/sources.list"
-	quietly isolated apt-get update
+	quietly isolated apt-get -o APT::Update::Error-Mode=any update
 	image=$(isolated apt-cache show --no-all-versions "$package" |
 		sed -n 's/^Depends:.*\(linux-image-[^ ,]*\).*/\1/p')
 	[ -n "$image" ] || die "$name: $package names no kernel in $*"

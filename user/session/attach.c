@@ -10,6 +10,8 @@
 #include "base/notice.h"
 #include "probe/link.h"
 
+#define PROGRESS_MS 1000 /* a detach that takes longer says how far it is */
+
 /* Which parts of an object's probes are linked. */
 struct parts {
 	bool heap, others, loader;
@@ -420,10 +422,15 @@ void attachment__remove_process(struct attachment *a, pid_t pid)
 
 void attachment__detach(struct attachment *a)
 {
+	size_t left;
+
 	while (a->processes.len)
 		attachment__remove_process(a, a->processes.data[0].pid);
 	close_set(a, &a->shared);
-	closer__wait(a->closer);
+	/* Where every probe is a link of its own, it takes its time: nobody should have to guess.
+	 */
+	while ((left = closer__wait_ms(a->closer, PROGRESS_MS)))
+		notice(NOTICE_INFO, "detaching: %zu probe links to go", left);
 }
 
 void attachment__free(struct attachment *a)

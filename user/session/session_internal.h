@@ -31,7 +31,7 @@ struct session {
 	struct memory_timeline memory;
 	struct clock_offset clock;
 	struct rusage usage_at_begin;
-	uint64_t begin_ns, attach_took_ns;
+	uint64_t started_ns, begin_ns, attach_took_ns;
 	uint64_t next_sample_ns, next_tick_ns, next_search_ns;
 	bool attached, finished;
 };

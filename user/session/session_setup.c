@@ -151,6 +151,7 @@ int session__new(const struct session_options *options, const struct session_obs
 	if (ret)
 		return ret;
 	s->options = *options;
+	s->started_ns = clock_monotonic_ns();
 	s->observer = *observer;
 	clock_offset_refresh(&s->clock, 0);
 	ret = options->everybody ? roster__open_everybody(&s->roster)
@@ -342,7 +343,6 @@ static int adopt_latecomers(struct session *s)
 
 int session__attach(struct session *s, struct error *err)
 {
-	uint64_t before = clock_monotonic_ns();
 	int ret;
 
 	if (s->options.heap && s->kills_returns)
@@ -363,7 +363,7 @@ int session__attach(struct session *s, struct error *err)
 	getrusage(RUSAGE_SELF, &s->usage_at_begin);
 	kernel__set_gate(s->kernel, true);
 	s->begin_ns = clock_monotonic_ns();
-	s->attach_took_ns = s->begin_ns - before;
+	s->attach_took_ns = s->begin_ns - s->started_ns;
 	s->attached = true;
 	session__sample_memory(s, s->begin_ns);
 	return adopt_latecomers(s);

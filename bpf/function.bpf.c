@@ -117,6 +117,17 @@ GLOBAL __u32 find_function(struct span_thread *t, __u32 pair, __u64 sp)
 	return 0;
 }
 
+/*
+ * Whether a function that ends is among those too deep to be kept. Counting does not tell: beyond
+ * 64 hooked returns the kernel hooks no more, and those ends never come.
+ */
+static __always_inline int is_too_deep(struct span_thread *t, __u32 pair, __u64 sp)
+{
+	struct open_span *deepest = &t->open[SPAN_DEPTH_MAX - 1];
+
+	return sp < deepest->sp || (sp == deepest->sp && pair != deepest->record.pair);
+}
+
 /* Not the innermost: something was left without its end, or began in another way. */
 GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 {
@@ -124,11 +135,11 @@ GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 
 	if (!t)
 		return 0;
-	forget_overflow(t, sp);
-	if (t->overflow) {
+	if (t->overflow && is_too_deep(t, pair, sp)) {
 		t->overflow--;
 		return 0;
 	}
+	t->overflow = 0;
 	found = find_function(t, pair, sp);
 	if (!found) {
 		count(COUNTER_SPAN_ORPHAN_ENDS, 1);

@@ -32,15 +32,6 @@ static bool is_fragment(const char *name)
 	return cold && (!cold[5] || cold[5] == '.');
 }
 
-/* At one address the list has several names: the first is the one to show, all are asked for. */
-static bool is_alias(const struct elf_symbols *symbols, const struct elf_symbol *symbol)
-{
-	size_t index = elf_symbols__index(symbols, symbol);
-	const struct elf_symbol *before = index ? elf_symbols__at(symbols, index - 1) : NULL;
-
-	return before && before->vaddr == symbol->vaddr;
-}
-
 static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 		      const struct elf_symbol *symbol, const char *demangled)
 {
@@ -178,6 +169,8 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 	else if (place_probe(code.bytes, code.len, symbol->vaddr,
 			     probe->hook == HOOK_CALL ? PLACE_RETURN : PLACE_ENTRY, 0, &at))
 		refused = "the kernel refuses its first instruction";
+	else if (at.reentered)
+		refused = "its entry is inside a loop";
 	else
 		plan_probe__set_site(probe, &at);
 	if (!refused)
@@ -221,20 +214,27 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 	return ret;
 }
 
+/* A function may have several names at one address: the first one that a rule asks for is shown. */
 static int add_wanted(struct planner *p, const function_rule_list *rules)
 {
+	uint64_t added_at = 0;
+	bool added = false;
+
 	for (size_t i = 0; i < elf_symbols__count(p->symbols); i++) {
 		const struct elf_symbol *symbol = elf_symbols__at(p->symbols, i);
 		char *demangled;
 		int ret = 0;
 
-		if (is_fragment(symbol->name) || is_alias(p->symbols, symbol))
+		if (is_fragment(symbol->name))
 			continue;
 		demangled = demangle(symbol->name);
-		if (is_wanted(p, rules, symbol, demangled)) {
+		if (is_wanted(p, rules, symbol, demangled) &&
+		    !(added && added_at == symbol->vaddr)) {
 			if (p->plan->functions < PLAN_FUNCTIONS_MAX)
 				ret = add_function(p, symbol, demangled ? demangled : symbol->name);
 			p->plan->functions++;
+			added_at = symbol->vaddr;
+			added = true;
 		}
 		free(demangled);
 		if (ret)

@@ -7,6 +7,7 @@
  * where every way out of the function is probed instead, before that. A function left by an
  * exception or longjmp has no end: the next probe above it closes it as unwound.
  */
+#include "condition.bpf.h"
 #include "span_stack.bpf.h"
 
 #define POPPED	      8		  /* bytes that `ret` took off the stack */
@@ -79,6 +80,7 @@ static __always_inline int begin_function(struct task_struct *task, __u32 index,
 	site = bpf_map_lookup_elem(&span_sites, &index);
 	if (!site || !t)
 		return SKIP_RETURN;
+	sp += site->stack_moved;
 	if (++t->starts >= COUNTS_KEPT)
 		hand_over_counts(t);
 	top = t->depth ? open_at(t, t->depth - 1) : NULL;
@@ -115,6 +117,17 @@ GLOBAL __u32 find_function(struct span_thread *t, __u32 pair, __u64 sp)
 	return 0;
 }
 
+/*
+ * Whether a function that ends is among those too deep to be kept. Counting does not tell: beyond
+ * 64 hooked returns the kernel hooks no more, and those ends never come.
+ */
+static __always_inline int is_too_deep(struct span_thread *t, __u32 pair, __u64 sp)
+{
+	struct open_span *deepest = &t->open[SPAN_DEPTH_MAX - 1];
+
+	return sp < deepest->sp || (sp == deepest->sp && pair != deepest->record.pair);
+}
+
 /* Not the innermost: something was left without its end, or began in another way. */
 GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 {
@@ -122,11 +135,11 @@ GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 
 	if (!t)
 		return 0;
-	forget_overflow(t, sp);
-	if (t->overflow) {
+	if (t->overflow && is_too_deep(t, pair, sp)) {
 		t->overflow--;
 		return 0;
 	}
+	t->overflow = 0;
 	found = find_function(t, pair, sp);
 	if (!found) {
 		count(COUNTER_SPAN_ORPHAN_ENDS, 1);
@@ -194,6 +207,8 @@ int function_site(struct pt_regs *ctx)
 	struct span_site *site = bpf_map_lookup_elem(&span_sites, &index);
 
 	if (site && site->role == SITE_END) {
+		if (site->condition && !condition_holds(ctx->flags, site->condition - 1))
+			return 0; /* it stays */
 		if (is_target(task->tgid)) {
 			count(COUNTER_PROBE_HITS, 1);
 			end_function(task, index, PT_REGS_SP(ctx));

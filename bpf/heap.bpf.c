@@ -8,6 +8,7 @@
  * Calls nest (realloc(NULL) -> malloc, memalign -> malloc): only the outermost call of a thread
  * books, inner ones skip their return.
  */
+#include "condition.bpf.h"
 #include "stack.bpf.h"
 
 static __always_inline void gauge_add(__s64 bytes, __s64 blocks)
@@ -37,6 +38,8 @@ static __always_inline struct heap_site *site_of(struct heap_thread *t)
 
 	if (site)
 		return site;
+	bpf_probe_read_kernel(t->site.comm, sizeof(t->site.comm),
+			      bpf_get_current_task_btf()->group_leader->comm);
 	bpf_map_update_elem(&sites, &t->site_key, &t->site, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&sites, &t->site_key);
 }
@@ -391,41 +394,6 @@ static __noinline __u64 register_value(struct pt_regs *ctx, __u32 n)
 		REGISTER(15, r15);
 	}
 	return 0;
-}
-
-/* Does condition `cc` of jcc hold? Intel SDM volume 1, appendix B. */
-static __always_inline int condition_holds(__u64 flags, __u32 cc)
-{
-	int carry = flags & 1, parity = (flags >> 2) & 1, zero = (flags >> 6) & 1;
-	int sign = (flags >> 7) & 1, overflow = (flags >> 11) & 1, holds = 0;
-
-	switch (cc >> 1) {
-	case 0:
-		holds = overflow;
-		break;
-	case 1:
-		holds = carry;
-		break;
-	case 2:
-		holds = zero;
-		break;
-	case 3:
-		holds = carry | zero;
-		break;
-	case 4:
-		holds = sign;
-		break;
-	case 5:
-		holds = parity;
-		break;
-	case 6:
-		holds = sign ^ overflow;
-		break;
-	case 7:
-		holds = zero | (sign ^ overflow);
-		break;
-	}
-	return holds ^ (int)(cc & 1);
 }
 
 /* Here the result of a function is known whose return is not hooked (user/probe/results.h). */

@@ -81,8 +81,8 @@ struct heap_thread {
 	__u64 old_address; /* realloc: the block handed in, 0 = none */
 	__u64 freed;	   /* the block freed last, and where: it may be passed on */
 	__u64 freed_ip;
-	__u32 function;	   /* the cookie's description */
-	__u32 old_known;   /* realloc: the block was in the live set, `old` holds it */
+	__u32 function;	 /* the cookie's description */
+	__u32 old_known; /* realloc: the block was in the live set, `old` holds it */
 	struct live_block old;
 	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
 	__u64 site_key;

@@ -9,8 +9,9 @@ build="gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libiber
 demo="$build"
 bench="$build g++ bpftrace redis-server redis-tools postgresql-15 heaptrack valgrind"
 test="$build g++ libcmocka-dev binutils python3 procps postgresql-15 postgresql-contrib redis-server
-      redis-tools libjemalloc2 bpftrace util-linux gcc-multilib libjemalloc-dev
-      libgoogle-perftools-dev libmimalloc-dev musl-tools"
+      redis-tools libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 bpftrace util-linux gcc-multilib
+      qemu-system-x86 busybox-static libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev
+      musl-tools"
 
 case "${1:-}" in
 build | test | bench | demo) eval "wanted=\$$1" ;;

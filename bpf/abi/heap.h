@@ -6,6 +6,7 @@
 #include "abi/types.h"
 
 #define STACK_DEPTH_MAX 32
+#define HEAP_COMM_LEN	16
 
 /*
  * What a heap probe's cookie says: which kind of function it is on, and in which argument what is
@@ -115,6 +116,7 @@ struct heap_site {
 	__u64 largest;		      /* bytes of the largest block */
 	__u32 tgid;		      /* whose mappings the frames belong to */
 	__u32 depth;
+	char comm[HEAP_COMM_LEN];      /* of that process */
 	__u64 frames[STACK_DEPTH_MAX]; /* return addresses, innermost first */
 };
 

@@ -103,3 +103,13 @@ $(OUTPUT)/tests/targets/early_static: tests/targets/early.c tests/targets/lib/ea
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $^
+
+# Functions of a library of ours.
+$(OUTPUT)/tests/targets/libfunctions.so: tests/targets/lib/functions.c tests/targets/lib/functions.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/functions: tests/targets/functions.c $(OUTPUT)/tests/targets/libfunctions.so
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $< -L$(@D) -lfunctions '-Wl,-rpath,$$ORIGIN'

@@ -10,6 +10,8 @@
 
 #include "bpfhost/host.h"
 #include "heap.bpf.c"
+#include "span_stack.bpf.c"
+#include "life.bpf.c"
 
 #define STACK  0x7ffe00000000ULL
 #define SP     (STACK + 0x8000) /* of an ordinary call */

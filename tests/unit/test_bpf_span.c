@@ -11,6 +11,8 @@
 #include "bpfhost/host.h"
 #include "span_stack.bpf.c"
 #include "span.bpf.c"
+#include "function.bpf.c"
+#include "life.bpf.c"
 
 #define PID   4000
 #define DATA  0x600000ULL /* strings of the target */

@@ -15,10 +15,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "elf/fde.h"
 #include "elf/fde_index.h"
 #include "elf/image.h"
 #include "elf/notes.h"
 #include "elf/openfile.h"
+#include "elf/runtime.h"
 #include "elf/symbols.h"
 
 static uint8_t *file;
@@ -33,6 +35,22 @@ static int memory_file(const void *data, size_t size)
 	return fd;
 }
 
+static void read_unwind_entries(const struct elf_image *img, const struct fde_index *fdes)
+{
+	uint64_t at = 0, entry;
+
+	for (int i = 0; i < 50 && !fde_index__next_start(fdes, at, &at); i++) {
+		vaddr_list pads = {0};
+		struct fde fde;
+
+		if (!fde_index__entry(fdes, at, &entry) && !fde__read(img, entry, &fde)) {
+			assert_true(fde.end > fde.start);
+			fde__landing_pads(img, &fde, &pads);
+		}
+		vec_free(&pads);
+	}
+}
+
 /* Whatever the bytes are: an error with a phrase, or an image that everything can look at. */
 static int exercise(const void *data, size_t size)
 {
@@ -40,6 +58,7 @@ static int exercise(const void *data, size_t size)
 	struct elf_symbols *syms;
 	struct usdt_notes notes = {0};
 	struct fde_index *fdes;
+	struct elf_runtime runtime;
 	const char *why = NULL;
 	char build_id[ELF_BUILD_ID_HEX_MAX], soname[64];
 	uint64_t at;
@@ -58,10 +77,12 @@ static int exercise(const void *data, size_t size)
 		elf_symbols__find_address(syms, 0x1000);
 		elf_symbols__free(syms);
 	}
+	assert_int_equal(elf_runtime__detect(img, &runtime), 0);
 	usdt_notes__load(img, &notes);
 	usdt_notes__free(&notes);
 	if (!fde_index__load(img, &fdes)) {
 		fde_index__function_start(fdes, 0x1000, &at);
+		read_unwind_entries(img, fdes);
 		fde_index__free(fdes);
 	}
 	elf_image__free(img);

@@ -408,6 +408,7 @@ static const char *const options[] = {
 	"--older",   "--min-size", "--max-live",    "--ring",	   "--no-log", "--strict",
 	"--dry-run", "--function", "--stack-depth", "--unit",	   "--cgroup", "--user",
 	"--color",   "--verbose",  "--quiet",	    "--help",	   "--alloc",  "--free",
+	"--all",     "--inode-wide",
 };
 
 /* Whatever the parser knows stands in the help, and the other way round. */

@@ -23,6 +23,7 @@ struct fixture {
 	uint32_t site;
 	bool emulated, null_filtered;
 	uint32_t stack_moved;
+	bool reentered;
 	int err;
 };
 
@@ -58,6 +59,10 @@ static const struct fixture fixtures[] = {
 	{"branch onto the site", "488b06 55 48ffc8 75fa c3", PLACE_RETURN, PLACE_ARG1, 0,
 	 .emulated = false},
 	{"branch onto the entry", "488b06 55 48ffc8 75f7 c3", PLACE_RETURN, PLACE_ARG1, 3,
+	 .emulated = true, .reentered = true},
+	{"jump onto the entry", "488b06 55 ebfa", PLACE_RETURN, PLACE_ARG1, 3, .emulated = true,
+	 .reentered = true},
+	{"call of itself", "488b06 55 e8f7ffffff c3", PLACE_RETURN, PLACE_ARG1, 3,
 	 .emulated = true},
 	{"branch behind the site", "488b06 55 48ffc8 75fb c3", PLACE_RETURN, PLACE_ARG1, 3,
 	 .emulated = true},
@@ -107,7 +112,8 @@ static void fixtures_are_placed(void **state)
 		memcpy(code, bytes, n);
 		if (place_probe(code, n, 0x1000, f->need, f->args, &at) != f->err ||
 		    at.site_offset != f->site || at.emulated != f->emulated ||
-		    at.null_filtered != f->null_filtered || at.stack_moved != f->stack_moved)
+		    at.null_filtered != f->null_filtered || at.stack_moved != f->stack_moved ||
+		    at.reentered != f->reentered)
 			fail_msg("%s: +%u %s (%s)", f->what, at.site_offset, at.instruction,
 				 at.why);
 		assert_non_null(at.why);

@@ -92,6 +92,10 @@ if ! [ -e /sys/kernel/tracing/events ] && ! [ -e /sys/kernel/debug/tracing/event
 	mount -t tracefs tracefs /sys/kernel/tracing && mounted=1
 fi
 
+awk -v cpus="$(nproc)" '$1 > cpus / 2 {
+	printf "- the machine was busy with other things when this began (load %s): do it again\n", $1
+}' /proc/loadavg >>"$dir/notes"
+
 # The bystander has a CPU to itself, or it would also pay for the time perftrace runs.
 if [ "$(nproc)" -ge 2 ]; then
 	crowd='taskset -c 0' alone='taskset -c 1'

@@ -82,6 +82,20 @@ static int find_by_group(const char *name, bool is_unit, pid_list *found, struct
 	return ret;
 }
 
+int tracing__find_members(void *arg, pid_list *pids)
+{
+	const struct options *options = arg;
+	struct error err = {0};
+	int ret = 0;
+
+	/* An empty group is none to complain about now. */
+	if (options->unit)
+		ret = find_by_group(options->unit, true, pids, &err);
+	if (options->cgroup && (!ret || ret == -ESRCH || ret == -ENOENT))
+		ret = find_by_group(options->cgroup, false, pids, &err);
+	return ret;
+}
+
 int tracing__find_pids(const struct options *options, pid_list *pids, size_t *named,
 		       struct error *err)
 {

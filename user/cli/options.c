@@ -62,7 +62,7 @@ static const struct option_row {
 	 "all processes in a control group and below it, and their children"},
 	{OPT_USER, "user", "USER", OPTIONS_LAUNCH,
 	 "start COMMAND as USER (default: who started perftrace, also under sudo)"},
-	{OPT_ALL, "all", NULL, OPTIONS_ALL, "every process; the heap only with --mode exact"},
+	{OPT_ALL, "all", NULL, OPTIONS_ALL, "every process; its heap only in mode exact"},
 	{OPT_DURATION, "duration", "TIME", OPTIONS_RUN,
 	 "stop after TIME (5, 500ms, 2m); else Ctrl-C or the target's exit"},
 	{OPT_INTERVAL, "interval", "TIME", OPTIONS_TIMER,

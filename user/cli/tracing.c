@@ -233,6 +233,10 @@ static int prepare_pids(struct session_options *s, const struct options *options
 {
 	int ret = tracing__find_pids(options, &s->pids, &s->named_pids, err);
 
+	if (options->unit || options->cgroup) {
+		s->find_more = tracing__find_members;
+		s->find_arg = (void *)options;
+	}
 	if (!ret)
 		ret = check_own_pid(&s->pids, err);
 	if (!ret)

@@ -62,6 +62,8 @@ void tracing__free(struct tracing *t);
 /* Is tracing allowed here at all? `what` is what will not be done: "attach to 17". */
 int tracing__check_permissions(const char *what, struct error *err);
 
+/* Who is in the unit and control group of the options now; session_options.find_more. */
+int tracing__find_members(void *options, pid_list *pids);
 /*
  * -p, -n, -U and --cgroup into a list of PIDs, each once. The first *named were given with -p and
  * may be anything; the others are running programs, the oldest of a kind first.

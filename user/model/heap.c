@@ -68,6 +68,14 @@ static int compare_stacks(const void *a, const void *b)
 	return compare_numbers(x->truncated, y->truncated);
 }
 
+static int compare_places(const void *a, const void *b)
+{
+	const struct call_site *x = a, *y = b;
+	int order = compare_stacks(a, b);
+
+	return order ? order : compare_numbers(x->pid, y->pid);
+}
+
 static void add_site(struct call_site *into, const struct call_site *from)
 {
 	into->allocs += from->allocs;
@@ -94,10 +102,11 @@ void heap_snapshot__merge_sites(struct heap_snapshot *heap)
 
 	if (!heap->sites.len)
 		return;
-	qsort(sites, heap->sites.len, sizeof(*sites), compare_stacks);
+	qsort(sites, heap->sites.len, sizeof(*sites), compare_places);
 	for (size_t i = 1; i < heap->sites.len; i++) {
 		/* Stacks that could not be read are not the same stack. */
-		if (sites[i].depth && !compare_stacks(&sites[kept], &sites[i])) {
+		if (sites[i].depth && !compare_stacks(&sites[kept], &sites[i]) &&
+		    (!heap->by_process || sites[kept].pid == sites[i].pid)) {
 			add_site(&sites[kept], &sites[i]);
 			free(sites[i].frames);
 		} else {

@@ -32,6 +32,8 @@ struct call_site {
 	struct heap_frame *frames; /* innermost first, owned */
 	uint32_t depth;
 	bool truncated; /* the stack went on */
+	uint32_t pid;	/* of the process, or of the first of several that share the site */
+	char comm[16];	/* its name, unescaped */
 	uint64_t allocs, frees;
 	uint64_t alloc_bytes, freed_bytes;
 	uint64_t live_blocks, live_bytes;
@@ -53,6 +55,7 @@ struct heap_totals {
 struct heap_snapshot {
 	bool traced; /* false: no allocator was found, or the heap was not asked for */
 	bool sampled;
+	bool by_process; /* sites of different processes are kept apart */
 	uint64_t begin_ns; /* since when the heap was traced */
 	uint64_t taken_ns;
 	uint64_t age_ns; /* what aged_* of the sites mean; 0 = they are not filled */
@@ -65,7 +68,8 @@ struct call_site *heap_snapshot__add_site(struct heap_snapshot *heap,
 					  const struct heap_frame *frames, uint32_t depth);
 /*
  * Makes one site of those whose frames are the same places (module and offset): the same code
- * reached in two processes, or by addresses that differ only by where a library was mapped.
+ * reached in two processes (unless by_process), or by addresses that differ only by where a library
+ * was mapped.
  */
 void heap_snapshot__merge_sites(struct heap_snapshot *heap);
 /* Most live bytes first; ties by live blocks, then by allocations. */

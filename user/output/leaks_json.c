@@ -55,6 +55,10 @@ static void add_candidate(struct json *j, const struct run_info *run, const stru
 	json_time(j, "first_seen", run, site->first_ns);
 	json_time(j, "last_seen", run, site->last_ns);
 	json_null(j, "retainer");
+	json_object(j, "process");
+	json_u64(j, "pid", site->pid);
+	json_string(j, "comm", site->comm);
+	json_close(j);
 	json_stack(j, "stack", site->frames, site->depth);
 	if (site->truncated)
 		json_bool(j, "truncated", true);

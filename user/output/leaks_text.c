@@ -99,8 +99,9 @@ static void add_frames(struct strbuf *out, const struct call_site *site, size_t 
 	strbuf_free(&cut);
 }
 
+/* `whose`: several processes were looked at, and kept apart. */
 static void add_candidate(struct strbuf *out, const struct text_style *style,
-			  const struct candidate *c)
+			  const struct candidate *c, bool whose)
 {
 	char a[FORMAT_LEN], b[FORMAT_LEN], d[FORMAT_LEN];
 	const char *lead = "because  ";
@@ -116,6 +117,10 @@ static void add_candidate(struct strbuf *out, const struct text_style *style,
 	if (c->component) {
 		strbuf_puts(out, "  in ");
 		vis(out, c->component, VIS_NAME_MAX);
+	}
+	if (whose) {
+		strbuf_printf(out, "  of %" PRIu32 " ", c->site->pid);
+		vis(out, c->site->comm, VIS_NAME_MAX);
 	}
 	strbuf_putc(out, '\n');
 	add_frames(out, c->site, text_width(style));
@@ -179,7 +184,7 @@ int leaks_text(struct strbuf *out, const struct leaks_report *r, const struct te
 
 	add_answer(out, r);
 	vec_for_each (&r->candidates->list, c)
-		add_candidate(out, style, c);
+		add_candidate(out, style, c, r->heap->by_process);
 	strbuf_putc(out, '\n');
 	add_numbers(out, r);
 	text_data(out, style, r->run, r->heap, r->ledger);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "probe/closer.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/vec.h"
@@ -87,6 +89,27 @@ void closer__wait(struct closer *c)
 	while (c->queue.len || c->busy)
 		pthread_cond_wait(&c->idle, &c->lock);
 	pthread_mutex_unlock(&c->lock);
+}
+
+size_t closer__wait_ms(struct closer *c, unsigned int ms)
+{
+	struct timespec until;
+	size_t left;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&c->lock);
+	while ((c->queue.len || c->busy) &&
+	       pthread_cond_timedwait(&c->idle, &c->lock, &until) != ETIMEDOUT)
+		;
+	left = c->queue.len + c->busy;
+	pthread_mutex_unlock(&c->lock);
+	return left;
 }
 
 void closer__free(struct closer *c)

@@ -6,6 +6,8 @@
 #ifndef PERFTRACE_PROBE_CLOSER_H
 #define PERFTRACE_PROBE_CLOSER_H
 
+#include <stddef.h>
+
 struct closer;
 
 /* NULL when out of memory or threads. */
@@ -14,6 +16,8 @@ struct closer *closer__new(void);
 void closer__close(struct closer *c, int fd);
 /* Returns when everything handed over is closed. */
 void closer__wait(struct closer *c);
+/* The same, for at most so long; returns how many are still to be closed. */
+size_t closer__wait_ms(struct closer *c, unsigned int ms);
 /* Waits, too. */
 void closer__free(struct closer *c);
 

@@ -94,6 +94,22 @@ static bool is_named(const struct function_source *source, uint64_t vaddr)
 	return s && s->vaddr == vaddr && !strstr(s->name, ".cold");
 }
 
+/* "NAME.cold", where NAME is the function: gcc and clang call split-off parts like that. */
+static bool is_named_our_part(const struct gathered *g, uint64_t vaddr)
+{
+	const struct elf_symbols *symbols = g->source->symbols;
+	const struct elf_symbol *part = elf_symbols__find_address(symbols, vaddr);
+	const struct elf_symbol *whole = NULL;
+	const char *cold = part && part->vaddr == vaddr ? strstr(part->name, ".cold") : NULL;
+	char *name = cold ? strndup(part->name, cold - part->name) : NULL;
+	bool ours = false;
+
+	while (name && !ours && (whole = elf_symbols__lookup(symbols, name, whole)))
+		ours = whole->vaddr == g->parts[0].vaddr;
+	free(name);
+	return ours;
+}
+
 /* Whether a relative jump in the part leads into the middle of the function. */
 static bool jumps_back(const struct gathered *g, const struct flow_part *part)
 {
@@ -134,7 +150,7 @@ static int add_part_around(struct gathered *g, uint64_t vaddr, enum part_kind ki
 	err = add_part(g, fde.start, fde.end);
 	if (err)
 		return err == -ENOMEM ? err : -ENOENT;
-	surely = kind == PART_CERTAIN ||
+	surely = kind == PART_CERTAIN || is_named_our_part(g, fde.start) ||
 		 (kind == PART_LIKELY && (fde.starts_with_frame || vaddr != fde.start));
 	if (!surely && !jumps_back(g, &g->parts[g->part_count - 1])) {
 		free((void *)g->parts[--g->part_count].code);

@@ -200,6 +200,20 @@ static bool is_reached_otherwise(const struct walk *w, size_t site, const char *
 	return false;
 }
 
+/* Calls of itself are calls; whatever else leads to the entry passes it once more. */
+static bool is_reentered(const uint8_t *code, size_t len)
+{
+	struct insn insn;
+
+	for (size_t at = 0; at < len; at += insn.length) {
+		if (insn_decode(code + at, len - at, &insn))
+			return false;
+		if (insn.relative && insn.kind != INSN_CALL && (int64_t)at + insn.target == 0)
+			return true;
+	}
+	return false;
+}
+
 static void describe_site(const struct walk *w, const char *why, struct placement *out)
 {
 	out->site_offset = (uint32_t)w->at;
@@ -240,16 +254,13 @@ static bool pass_null_check(const struct walk *at_je, struct walk *out)
 	       at_je->insn.target > 0 && find_emulated(out);
 }
 
-static int place(const uint8_t *code, size_t len, enum place_need need,
-		 uint32_t arg_regs_needed_mask, bool following, struct placement *out)
+static int choose_site(const uint8_t *code, size_t len, enum place_need need,
+		       uint32_t arg_regs_needed_mask, bool following, struct placement *out)
 {
 	struct walk w = {.code = code, .len = len, .need = need, .needed = arg_regs_needed_mask};
 	struct walk filtered;
 	const char *why;
 
-	memset(out, 0, sizeof(*out));
-	if (!len)
-		return -EINVAL;
 	begin_following(&w, following);
 	if (!find_emulated(&w))
 		return stay_at_entry(code, len, w.needed, w.stopped, out);
@@ -266,6 +277,19 @@ static int place(const uint8_t *code, size_t len, enum place_need need,
 		return stay_at_entry(code, len, w.needed, why, out);
 	describe_site(&w, "moved to the first cheap instruction", out);
 	return 0;
+}
+
+static int place(const uint8_t *code, size_t len, enum place_need need,
+		 uint32_t arg_regs_needed_mask, bool following, struct placement *out)
+{
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	if (!len)
+		return -EINVAL;
+	ret = choose_site(code, len, need, arg_regs_needed_mask, following, out);
+	out->reentered = is_reentered(code, len);
+	return ret;
 }
 
 int place_probe(const uint8_t *code, size_t len, uint64_t entry_vaddr, enum place_need need,

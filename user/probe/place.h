@@ -41,6 +41,7 @@ struct placement {
 	const char *why;      /* a constant phrase, for people */
 	bool emulated;	      /* cheap; false = single-stepped */
 	bool null_filtered;   /* calls with a NULL first argument do not reach the site */
+	bool reentered;	      /* a jump of the function leads to its entry: one call passes twice */
 	uint32_t stack_moved; /* how far rsp is below its value at the entry */
 	/*
 	 * place_probe_following(): which argument's register holds argument N now, by number;

@@ -174,9 +174,26 @@ static int open_images(struct plan *plan, const struct process *process, const s
 	return ret;
 }
 
+static int find_hazards(struct plan *plan, const struct process *process, const struct maps *maps,
+			const image_list *images, const struct plan_options *options,
+			struct plan_hazards *out)
+{
+	const struct plan_image *image;
+	int ret = 0;
+
+	vec_for_each (images, image) {
+		if (!ret && image->is_new)
+			ret = elf_runtime__detect(image->image,
+						  &plan->objects.data[image->object].runtime);
+	}
+	return ret ? ret : plan_hazards__find(plan, process, maps, options, out);
+}
+
 int plan__add_process(struct plan *plan, const struct process *process, const struct maps *maps,
 		      const struct plan_options *options, struct error *err)
 {
+	bool functions = options->functions && options->functions->len;
+	struct plan_hazards hazards = {0};
 	image_list images = {0};
 	struct plan_image *image;
 	int ret = 0;
@@ -191,14 +208,16 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 		own->abi.by_name = 1;
 	}
 	ret = open_images(plan, process, maps, &images);
+	if (!ret && functions)
+		ret = find_hazards(plan, process, maps, &images, options, &hazards);
 	if (!ret && options->heap)
 		ret = plan_heap__add(plan, process, maps, images.data, images.len, options);
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
-		if (!ret && options->functions && options->functions->len && image->is_new)
-			ret = plan_functions__add(plan, image, options->functions, &(struct plan_hazards){0});
-		if (!ret && image->is_new)
+		if (!ret && functions && image->is_new)
+			ret = plan_functions__add(plan, image, options->functions, &hazards);
+		if (!ret && image->is_new && (options->heap || options->spans || functions))
 			ret = plan_loader__add(plan, image);
 		elf_image__free(image->image);
 	}
@@ -234,6 +253,7 @@ void plan__free(struct plan *plan)
 	vec_free(&plan->alloc_rules);
 	vec_free(&plan->useless);
 	vec_free(&plan->searches);
+	vec_free(&plan->programs);
 }
 
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,

@@ -16,6 +16,7 @@
 #include "base/nearest.h"
 #include "base/vec.h"
 #include "elf/image.h"
+#include "elf/runtime.h"
 #include "probe/alloc_rules.h"
 #include "probe/function_rules.h"
 #include "probe/pairs.h"
@@ -49,6 +50,7 @@ struct plan_object {
 	 * Shared libraries never: bystanders would pay.
 	 */
 	bool is_executable;
+	struct elf_runtime runtime; /* filled if functions were asked for */
 };
 
 struct plan_probe {
@@ -78,6 +80,7 @@ struct plan_options {
 	const pair_rule_list *rules;	     /* NULL or empty: every pair */
 	const alloc_rule_list *alloc_rules;  /* besides the allocators found; NULL = none */
 	const function_rule_list *functions; /* NULL or empty: none */
+	const char *no_return_hooks; /* constant phrase: why returns must not be hooked, or NULL */
 };
 
 /* More functions than this are not traced at once: a glob that wide was not meant. */
@@ -116,6 +119,12 @@ struct plan_file {
 	uint64_t inode;
 };
 
+/* Programs in which no return of a function may be hooked. */
+struct plan_program {
+	uint64_t exe_dev, exe_inode;
+	const char *return_hook; /* why not; NULL: it may */
+};
+
 struct plan {
 	VEC(struct plan_object) objects;
 	VEC(struct plan_probe) probes;
@@ -124,6 +133,7 @@ struct plan {
 	VEC(struct plan_allocator) allocators;	 /* one per executable, if the heap was asked for */
 	VEC(struct plan_alloc_rule) alloc_rules; /* of all processes together */
 	VEC(struct plan_file) useless;
+	VEC(struct plan_program) programs; /* if functions were asked for */
 	VEC(struct plan_search) searches; /* one per function rule */
 	size_t functions;		  /* chosen by the rules, planned or not */
 	unsigned int bad_objects;	  /* mapped files that could not be read as ELF */
@@ -142,6 +152,8 @@ void plan__free(struct plan *plan);
 /* The allocator of a process' executable; NULL if the heap was not planned for it. */
 const struct plan_allocator *plan__allocator(const struct plan *plan,
 					     const struct process *process);
+/* Why returns must not be hooked in a process; NULL: they may. */
+const char *plan__no_return_hooks(const struct plan *plan, const struct process *process);
 /* Are the heap probes of this object, an index into plan.objects, those of the allocator? */
 bool plan_allocator__serves(const struct plan_allocator *allocator, size_t object);
 /* Every --alloc and --free rule found a function; else an error that says which did not. */
@@ -176,12 +188,17 @@ int plan_heap__add(struct plan *plan, const struct process *process, const struc
 /* Puts the probe, whose `offset` is the function's entry, where `at` says. */
 void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
-/* What in an image or its process forbids ways of seeing functions end; constant phrases. */
+/* What in a process forbids ways of seeing functions end; constant phrases. */
 struct plan_hazards {
-	const char *return_hook; /* why returns cannot be hooked, or NULL */
-	const char *refused;	 /* why functions cannot be probed at all, or NULL */
+	const char *return_hook; /* why returns must not be hooked, or NULL */
 };
 
+/*
+ * What the images that a process maps, and the process itself, forbid; remembers it for the
+ * program. -ENOMEM.
+ */
+int plan_hazards__find(struct plan *plan, const struct process *process, const struct maps *maps,
+		       const struct plan_options *options, struct plan_hazards *out);
 int plan_functions__add(struct plan *plan, const struct plan_image *image,
 			const function_rule_list *rules, const struct plan_hazards *hazards);
 int plan_loader__add(struct plan *plan, const struct plan_image *image);

@@ -9,8 +9,9 @@
 #include "elf/demangle.h"
 #include "probe/plan_heap.h"
 
-#define FUNCTIONS_MAX 256 /* of one rule in one object: a glob too wide must not probe everything \
-			   */
+#define FUNCTIONS_MAX                                                               \
+	256 /* of one rule in one object: a glob too wide must not probe everything \
+	     */
 
 static int note_rules(struct plan *plan, const alloc_rule_list *rules)
 {

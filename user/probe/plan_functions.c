@@ -32,15 +32,6 @@ static bool is_fragment(const char *name)
 	return cold && (!cold[5] || cold[5] == '.');
 }
 
-/* At one address the list has several names: the first is the one to show, all are asked for. */
-static bool is_alias(const struct elf_symbols *symbols, const struct elf_symbol *symbol)
-{
-	size_t index = elf_symbols__index(symbols, symbol);
-	const struct elf_symbol *before = index ? elf_symbols__at(symbols, index - 1) : NULL;
-
-	return before && before->vaddr == symbol->vaddr;
-}
-
 static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 		      const struct elf_symbol *symbol, const char *demangled)
 {
@@ -90,6 +81,29 @@ static int add_pair(struct plan *plan, const char *name, size_t *index)
 	return pair->name ? 0 : -ENOMEM;
 }
 
+static const char *move_to_first_instruction(struct planner *p, const struct elf_symbol *symbol,
+					     struct plan_probe *start)
+{
+	struct function_code code;
+	struct insn insn;
+
+	if (start->site_offset == start->offset)
+		return "it only jumps on to another function: name that one";
+	if (function_code__load(p->image->image, symbol, p->fdes, &code))
+		return "its code is not in the file";
+	start->site_offset = start->offset;
+	p->plan->sites.data[start->cookie].stack_moved = 0;
+	start->why = "entry: the next cheap instruction is a way out";
+	if (insn_decode(code.bytes, code.len, &insn)) {
+		function_code__free(&code);
+		return "an instruction is not understood";
+	}
+	start->emulated = insn.emulated;
+	insn_describe(&insn, code.bytes, start->instruction, sizeof(start->instruction));
+	function_code__free(&code);
+	return insn.refused ? "the kernel refuses its first instruction" : NULL;
+}
+
 /* The exits of a function, each a site of its own; on a refusal the reason is the answer. */
 static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t entry, size_t pair,
 		     const char **refused)
@@ -103,18 +117,22 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 	if (!ret && !exits.refused && exits.reenters)
 		*refused = "its entry is inside a loop";
 	vec_for_each (&exits.sites, at) {
-		const struct plan_probe *start;
-		struct plan_probe *probe;
+		struct plan_probe *start, *probe;
 		uint64_t offset;
 
 		if (ret || *refused)
+			break;
+		start = &p->plan->probes.data[entry];
+		/* Two probes at one place have no order: the entry keeps away from the exits. */
+		if (at->offset == (int64_t)(start->site_offset - start->offset))
+			*refused = move_to_first_instruction(p, symbol, start);
+		if (*refused)
 			break;
 		if (elf_image__vaddr_to_offset(p->image->image, symbol->vaddr + at->offset,
 					       &offset)) {
 			*refused = "its code is not in the file";
 			break;
 		}
-		start = &p->plan->probes.data[entry];
 		probe = add_site(p, start->symbol, pair, SITE_END);
 		if (!probe) {
 			ret = -ENOMEM;
@@ -123,8 +141,7 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		probe->offset = p->plan->probes.data[entry].offset;
 		probe->site_offset = offset;
 		probe->emulated = at->emulated;
-		probe->why = "way out: " /* the return address stays untouched */
-			     "exceptions or panics may pass this function";
+		probe->why = p->hazards->return_hook;
 		snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
 		p->plan->sites.data[probe->cookie].condition =
 			at->kind == EXIT_TAIL_JCC ? 1 + at->condition : 0;
@@ -149,10 +166,15 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 		refused = "it only chooses among implementations (IFUNC): name one of those";
 	else if (*ret)
 		refused = "its code is not in the file";
-	else if (place_probe(code.bytes, code.len, symbol->vaddr, PLACE_RETURN, 0, &at))
+	else if (place_probe(code.bytes, code.len, symbol->vaddr,
+			     probe->hook == HOOK_CALL ? PLACE_RETURN : PLACE_ENTRY, 0, &at))
 		refused = "the kernel refuses its first instruction";
+	else if (at.reentered)
+		refused = "its entry is inside a loop";
 	else
 		plan_probe__set_site(probe, &at);
+	if (!refused)
+		p->plan->sites.data[probe->cookie].stack_moved = at.stack_moved;
 	function_code__free(&code);
 	*ret = 0;
 	return refused;
@@ -166,7 +188,8 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 static int add_function(struct planner *p, const struct elf_symbol *symbol, const char *name)
 {
 	struct plan_probe *probe;
-	const char *refused = p->hazards->refused;
+	const struct plan_object *object = &p->plan->objects.data[p->image->object];
+	const char *refused = NULL;
 	size_t pair, entry;
 	int ret = add_pair(p->plan, name, &pair);
 
@@ -175,7 +198,11 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 		return -ENOMEM;
 	entry = probe - p->plan->probes.data;
 	probe->hook = p->hazards->return_hook ? HOOK_SITE : HOOK_CALL;
-	if (!refused)
+	if (object->runtime.kind == RUNTIME_GO)
+		refused = "Go: its stacks move, and its exits cannot be told";
+	else if (object->runtime.moves_stacks)
+		refused = "its stack is made of pieces that move (split stacks)";
+	else
 		refused = place_entry(p, symbol, probe, &ret);
 	if (!ret && !refused && p->hazards->return_hook) {
 		ret = add_exits(p, symbol, entry, pair, &refused);
@@ -187,20 +214,27 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 	return ret;
 }
 
+/* A function may have several names at one address: the first one that a rule asks for is shown. */
 static int add_wanted(struct planner *p, const function_rule_list *rules)
 {
+	uint64_t added_at = 0;
+	bool added = false;
+
 	for (size_t i = 0; i < elf_symbols__count(p->symbols); i++) {
 		const struct elf_symbol *symbol = elf_symbols__at(p->symbols, i);
 		char *demangled;
 		int ret = 0;
 
-		if (is_fragment(symbol->name) || is_alias(p->symbols, symbol))
+		if (is_fragment(symbol->name))
 			continue;
 		demangled = demangle(symbol->name);
-		if (is_wanted(p, rules, symbol, demangled)) {
+		if (is_wanted(p, rules, symbol, demangled) &&
+		    !(added && added_at == symbol->vaddr)) {
 			if (p->plan->functions < PLAN_FUNCTIONS_MAX)
 				ret = add_function(p, symbol, demangled ? demangled : symbol->name);
 			p->plan->functions++;
+			added_at = symbol->vaddr;
+			added = true;
 		}
 		free(demangled);
 		if (ret)

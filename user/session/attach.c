@@ -7,16 +7,27 @@
 #include <unistd.h>
 
 #include "probe/closer.h"
+#include "base/notice.h"
 #include "probe/link.h"
+
+#define PROGRESS_MS 1000 /* a detach that takes longer says how far it is */
 
 /* Which parts of an object's probes are linked. */
 struct parts {
 	bool heap, others, loader;
 };
 
+struct link_set {
+	link_list fds;
+	/*
+	 * Of functions whose returns are hooked: gone as soon as something is loaded that throws.
+	 */
+	link_list returns;
+};
+
 struct process_links {
 	pid_t pid;
-	link_list fds;
+	struct link_set links;
 	VEC(struct parts) objects; /* by index of the plan's objects, as far as any is linked */
 };
 
@@ -24,7 +35,7 @@ struct attachment {
 	struct plan *plan;
 	const struct kernel *kernel;
 	enum attach_scope scope;
-	link_list shared;
+	struct link_set shared;
 	VEC(struct parts) shared_objects; /* linked for every process; index as above */
 	VEC(struct process_links) processes;
 	struct closer *closer;
@@ -172,15 +183,17 @@ static int link_heap(struct attachment *a, size_t object, pid_t pid, link_list *
 	return link_kind(a, object, KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, pid, fds);
 }
 
-/* All but the heap's and the loader's. */
-static int link_others(struct attachment *a, size_t object, pid_t pid, link_list *fds)
+/* All but the heap's and the loader's; `returns`: returns of functions may be hooked. */
+static int link_others(struct attachment *a, size_t object, pid_t pid, bool returns,
+		       struct link_set *links)
 {
-	int ret = link_kind(a, object, KERNEL_SPAN, KERNEL_PROGRAMS, pid, fds);
+	int ret = link_kind(a, object, KERNEL_SPAN, KERNEL_PROGRAMS, pid, &links->fds);
 
 	if (!ret)
-		ret = link_kind(a, object, KERNEL_FUNCTION_SITE, KERNEL_PROGRAMS, pid, fds);
-	if (!ret)
-		ret = link_kind(a, object, KERNEL_FUNCTION_CALL, KERNEL_FUNCTION_RETURN, pid, fds);
+		ret = link_kind(a, object, KERNEL_FUNCTION_SITE, KERNEL_PROGRAMS, pid, &links->fds);
+	if (!ret && returns)
+		ret = link_kind(a, object, KERNEL_FUNCTION_CALL, KERNEL_FUNCTION_RETURN, pid,
+				&links->returns);
 	return ret;
 }
 
@@ -233,15 +246,15 @@ static int share_object(struct attachment *a, size_t object)
 	if (!done)
 		return -ENOMEM;
 	if (!done->heap && serves_anybody(a, object)) {
-		ret = link_heap(a, object, 0, &a->shared);
+		ret = link_heap(a, object, 0, &a->shared.fds);
 		done->heap = !ret;
 	}
 	if (!ret && !done->others) {
-		ret = link_others(a, object, 0, &a->shared);
+		ret = link_others(a, object, 0, true, &a->shared);
 		done->others = !ret;
 	}
 	if (!ret && !done->loader) {
-		ret = link_kind(a, object, KERNEL_LOADER, KERNEL_PROGRAMS, 0, &a->shared);
+		ret = link_kind(a, object, KERNEL_LOADER, KERNEL_PROGRAMS, 0, &a->shared.fds);
 		done->loader = !ret;
 	}
 	return ret;
@@ -289,12 +302,45 @@ static struct process_links *links_of(struct attachment *a, pid_t pid)
 	return links;
 }
 
+static void close_list(struct attachment *a, link_list *list)
+{
+	int *fd;
+
+	vec_for_each (list, fd)
+		closer__close(a->closer, *fd);
+	vec_free(list);
+}
+
+static void close_set(struct attachment *a, struct link_set *set)
+{
+	close_list(a, &set->fds);
+	close_list(a, &set->returns);
+}
+
+/* The process has loaded code that throws, or moves stacks: no frame is safe any more. */
+static void leave_returns(struct attachment *a, struct process_links *links, const char *why)
+{
+	if (!links->links.returns.len && !a->shared.returns.len)
+		return;
+	notice(NOTICE_WARNING,
+	       "functions of %d are no longer traced: it has loaded more code (%s). Attached anew, "
+	       "their ways out are probed.",
+	       links->pid, why);
+	close_list(a, &links->links.returns);
+	close_list(a, &a->shared.returns);
+}
+
 int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err)
 {
 	const struct plan_allocator *allocator = plan__allocator(a->plan, process);
+	const char *no_returns = plan__no_return_hooks(a->plan, process);
 	struct process_links *links = links_of(a, process->pid);
+	bool returns = !no_returns;
 	int ret = links ? 0 : -ENOMEM;
+
+	if (links && no_returns)
+		leave_returns(a, links, no_returns);
 
 	for (size_t o = 0; !ret && o < a->plan->objects.len; o++) {
 		struct parts *done;
@@ -306,11 +352,11 @@ int attachment__add_process(struct attachment *a, const struct process *process,
 			return -ENOMEM;
 		/* Two mallocs may be mapped; only the one that serves the program is its heap. */
 		if (!done->heap && allocator && plan_allocator__serves(allocator, o)) {
-			ret = link_heap(a, o, process->pid, &links->fds);
+			ret = link_heap(a, o, process->pid, &links->links.fds);
 			done->heap = !ret;
 		}
 		if (!ret && !done->others) {
-			ret = link_others(a, o, process->pid, &links->fds);
+			ret = link_others(a, o, process->pid, returns, &links->links);
 			done->others = !ret;
 		}
 		if (ret && ret != -ESRCH)
@@ -334,7 +380,7 @@ void attachment__watch_loader(struct attachment *a, const struct process *proces
 			continue;
 		done->loader = true;
 		/* Without it new libraries are found a little later. */
-		link_kind(a, o, KERNEL_LOADER, KERNEL_PROGRAMS, process->pid, &links->fds);
+		link_kind(a, o, KERNEL_LOADER, KERNEL_PROGRAMS, process->pid, &links->links.fds);
 	}
 }
 
@@ -364,14 +410,11 @@ void attachment__remove_process(struct attachment *a, pid_t pid)
 {
 	for (size_t i = 0; i < a->processes.len; i++) {
 		struct process_links links = a->processes.data[i];
-		int *fd;
 
 		if (links.pid != pid)
 			continue;
 		a->processes.data[i] = a->processes.data[--a->processes.len];
-		vec_for_each (&links.fds, fd)
-			closer__close(a->closer, *fd);
-		vec_free(&links.fds);
+		close_set(a, &links.links);
 		vec_free(&links.objects);
 		return;
 	}
@@ -379,14 +422,15 @@ void attachment__remove_process(struct attachment *a, pid_t pid)
 
 void attachment__detach(struct attachment *a)
 {
-	int *fd;
+	size_t left;
 
 	while (a->processes.len)
 		attachment__remove_process(a, a->processes.data[0].pid);
-	vec_for_each (&a->shared, fd)
-		closer__close(a->closer, *fd);
-	a->shared.len = 0;
-	closer__wait(a->closer);
+	close_set(a, &a->shared);
+	/* Where every probe is a link of its own, it takes its time: nobody should have to guess.
+	 */
+	while ((left = closer__wait_ms(a->closer, PROGRESS_MS)))
+		notice(NOTICE_INFO, "detaching: %zu probe links to go", left);
 }
 
 void attachment__free(struct attachment *a)
@@ -397,7 +441,6 @@ void attachment__free(struct attachment *a)
 		attachment__detach(a);
 	closer__free(a->closer);
 	vec_free(&a->processes);
-	vec_free(&a->shared);
 	vec_free(&a->shared_objects);
 	free(a);
 }

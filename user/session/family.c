@@ -141,6 +141,13 @@ static int equip(struct family *f, struct member *member, const struct process *
 	return ret;
 }
 
+bool family__has(const struct family *f, pid_t pid)
+{
+	const struct member *member = find_member(f, pid);
+
+	return member && member->alive;
+}
+
 int family__add(struct family *f, const struct process *process, pid_t parent, struct error *err)
 {
 	struct member *member = find_member(f, process->pid);

@@ -51,6 +51,8 @@ void family__free(struct family *f);
  * a member already is left alone. -ESRCH: it is gone.
  */
 int family__add(struct family *f, const struct process *process, pid_t parent, struct error *err);
+/* Is it a member that lives? */
+bool family__has(const struct family *f, pid_t pid);
 /* A notice of the kernel about a target. */
 void family__on_life(struct family *f, const struct life_record *record);
 /*

@@ -89,6 +89,9 @@ static int add_site(void *arg, uint64_t key, const struct heap_site *site)
 	if (!out)
 		return -ENOMEM;
 	out->truncated = site->depth == STACK_DEPTH_MAX && depth == site->depth;
+	out->pid = site->tgid;
+	memcpy(out->comm, site->comm, sizeof(out->comm));
+	out->comm[sizeof(out->comm) - 1] = '\0';
 	out->allocs = site->allocs;
 	out->frees = site->frees;
 	out->alloc_bytes = site->alloc_bytes;

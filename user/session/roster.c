@@ -119,6 +119,16 @@ int roster__adopt_children(struct roster *r)
 	return ret;
 }
 
+int roster__join(struct roster *r, const struct process *p)
+{
+	struct process *slot = vec_push(&r->joined);
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = *p;
+	return 0;
+}
+
 void roster__close(struct roster *r)
 {
 	struct process *p;
@@ -127,6 +137,9 @@ void roster__close(struct roster *r)
 		process__close(p);
 	vec_for_each (&r->children, p)
 		process__close(p);
+	vec_for_each (&r->joined, p)
+		process__close(p);
+	vec_free(&r->joined);
 	vec_free(&r->roots);
 	vec_free(&r->children);
 }
@@ -142,6 +155,10 @@ bool roster__any_root_alive(const struct roster *r)
 
 	vec_for_each (&r->roots, p) {
 		if (everybody__is(p) || process__is_alive(p))
+			return true;
+	}
+	vec_for_each (&r->joined, p) {
+		if (process__is_alive(p))
 			return true;
 	}
 	return false;

@@ -21,6 +21,7 @@ enum follow_mode {
 struct roster {
 	VEC(struct process) roots;
 	VEC(struct process) children;
+	VEC(struct process) joined; /* roots that came later */
 	enum follow_mode mode;
 	bool follow; /* what the mode came to */
 };
@@ -33,6 +34,8 @@ int roster__open(struct roster *r, const pid_list *pids, size_t named, enum foll
 		 struct error *err);
 /* Everybody is the one root; children are not listed. */
 int roster__open_everybody(struct roster *r);
+/* A root that came later; takes `p`. -ENOMEM: it is still the caller's. */
+int roster__join(struct roster *r, const struct process *p);
 /* Looks again: children born since are added at the end of `children`. */
 int roster__adopt_children(struct roster *r);
 void roster__close(struct roster *r);

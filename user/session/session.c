@@ -168,6 +168,7 @@ int session__heap_now(struct session *s, struct heap_snapshot *heap)
 	heap->begin_ns = s->begin_ns;
 	heap->taken_ns = clock_monotonic_ns();
 	heap->age_ns = s->options.age_ns;
+	heap->by_process = s->options.everybody || s->roster.roots.len > 1;
 	if (!heap->traced)
 		return 0;
 	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);

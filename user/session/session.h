@@ -29,6 +29,12 @@ struct session_options {
 	pid_list pids; /* roots, at least one; read by session__new() only */
 	/* So many were named one by one; those behind were found, and may turn out untraceable. */
 	size_t named_pids;
+	/*
+	 * Asked every second for the processes that belong to the run now (a control group's):
+	 * those that are new become roots. Adds PIDs; 0 or a negative errno. May be NULL.
+	 */
+	int (*find_more)(void *arg, pid_list *pids);
+	void *find_arg;
 	bool heap, spans;
 	const pair_rule_list *rules;
 	const alloc_rule_list *alloc_rules;

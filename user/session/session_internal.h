@@ -26,14 +26,18 @@ struct session {
 	struct intake *intake;
 	struct names *names;
 	struct link_support support;
+	bool kills_returns;	     /* return probes would kill a target */
+	const char *no_return_hooks; /* constant phrase: why functions' returns are left alone */
 	struct memory_timeline memory;
 	struct clock_offset clock;
 	struct rusage usage_at_begin;
-	uint64_t begin_ns, attach_took_ns;
-	uint64_t next_sample_ns, next_tick_ns;
+	uint64_t started_ns, begin_ns, attach_took_ns;
+	uint64_t next_sample_ns, next_tick_ns, next_search_ns;
 	bool attached, finished;
 };
 
+/* Takes in processes that belong to the run by now, see session_options.find_more. */
+void session__search(struct session *s);
 /* Reads the memory now; the observer is told when its interval is over. */
 void session__sample_memory(struct session *s, uint64_t now_ns);
 

@@ -60,6 +60,10 @@ static bool look(struct session *s)
 	if (now >= s->next_sample_ns || (s->options.interval_ns && now >= s->next_tick_ns))
 		session__sample_memory(s, now);
 	family__tick(s->family, now);
+	if (s->options.find_more && now >= s->next_search_ns) {
+		s->next_search_ns = now + NSEC_PER_SEC;
+		session__search(s);
+	}
 	clock_offset_refresh(&s->clock, 10 * NSEC_PER_SEC);
 	return more;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/notice.h"
 #include "session/session_internal.h"
@@ -34,6 +35,7 @@ static int plan_maps(struct session *s, const struct process *p, const struct ma
 		.spans = traces_pairs(s),
 		.rules = s->options.rules,
 		.functions = s->options.functions,
+		.no_return_hooks = s->no_return_hooks,
 		.alloc_rules = s->options.alloc_rules,
 	};
 
@@ -107,34 +109,6 @@ static int plan_everybody(struct session *s)
 	return ret;
 }
 
-int session__new(const struct session_options *options, const struct session_observer *observer,
-		 struct session **out, struct error *err)
-{
-	struct session *s = calloc(1, sizeof(*s));
-	int ret = s ? 0 : -ENOMEM;
-
-	if (ret)
-		return ret;
-	s->options = *options;
-	s->observer = *observer;
-	clock_offset_refresh(&s->clock, 0);
-	ret = options->everybody ? roster__open_everybody(&s->roster)
-				 : roster__open(&s->roster, &options->pids, options->named_pids,
-						options->follow, err);
-	if (!ret)
-		ret = options->everybody ? plan_everybody(s) : plan_all(s, err);
-	if (!ret && !options->everybody)
-		ret = plan__check_alloc_rules(&s->plan, session__root(s)->pid, err);
-	if (ret) {
-		session__free(s);
-		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));
-	}
-	*out = s;
-	return 0;
-}
-
-/* ---- attach ---- */
-
 /* Only a target that filters its system calls can be hurt; only then the kernel is tried. */
 static bool return_probes_would_kill(const struct session *s)
 {
@@ -150,6 +124,54 @@ static bool return_probes_would_kill(const struct session *s)
 	}
 	return false;
 }
+
+/* What this kernel's probes can do to these targets decides the plan. */
+static int judge_returns(struct session *s, struct error *err)
+{
+	int ret = link_support__detect(&s->support, err);
+
+	if (ret)
+		return ret;
+	s->kills_returns = return_probes_would_kill(s);
+	if (s->kills_returns) {
+		s->no_return_hooks = "the process filters its system calls (seccomp), and this "
+				     "kernel has CVE-2025-21834";
+	} else if (s->options.everybody || s->options.inode_wide) {
+		s->no_return_hooks = "everybody who maps the file is probed, and some may throw";
+	}
+	return 0;
+}
+
+int session__new(const struct session_options *options, const struct session_observer *observer,
+		 struct session **out, struct error *err)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int ret = s ? 0 : -ENOMEM;
+
+	if (ret)
+		return ret;
+	s->options = *options;
+	s->started_ns = clock_monotonic_ns();
+	s->observer = *observer;
+	clock_offset_refresh(&s->clock, 0);
+	ret = options->everybody ? roster__open_everybody(&s->roster)
+				 : roster__open(&s->roster, &options->pids, options->named_pids,
+						options->follow, err);
+	if (!ret)
+		ret = judge_returns(s, err);
+	if (!ret)
+		ret = options->everybody ? plan_everybody(s) : plan_all(s, err);
+	if (!ret && !options->everybody)
+		ret = plan__check_alloc_rules(&s->plan, session__root(s)->pid, err);
+	if (ret) {
+		session__free(s);
+		return error_set(err, EXIT_FAILED, ret, "cannot start: %s", strerror(-ret));
+	}
+	*out = s;
+	return 0;
+}
+
+/* ---- attach ---- */
 
 static void on_span(void *arg, const struct span *span)
 {
@@ -321,13 +343,9 @@ static int adopt_latecomers(struct session *s)
 
 int session__attach(struct session *s, struct error *err)
 {
-	uint64_t before = clock_monotonic_ns();
 	int ret;
 
-	ret = link_support__detect(&s->support, err);
-	if (ret)
-		return ret;
-	if (s->options.heap && return_probes_would_kill(s))
+	if (s->options.heap && s->kills_returns)
 		return error_set(
 			err, EXIT_UNSUPPORTED, -ENOTSUP,
 			"return probes would kill %d: it filters its system calls (seccomp), and "
@@ -345,8 +363,39 @@ int session__attach(struct session *s, struct error *err)
 	getrusage(RUSAGE_SELF, &s->usage_at_begin);
 	kernel__set_gate(s->kernel, true);
 	s->begin_ns = clock_monotonic_ns();
-	s->attach_took_ns = s->begin_ns - before;
+	s->attach_took_ns = s->begin_ns - s->started_ns;
 	s->attached = true;
 	session__sample_memory(s, s->begin_ns);
 	return adopt_latecomers(s);
+}
+
+static int join(struct session *s, pid_t pid)
+{
+	struct process p;
+	int ret = process__open(pid, &p, NULL);
+
+	if (ret)
+		return ret;
+	ret = family__add(s->family, &p, 0, NULL);
+	if (!ret)
+		ret = roster__join(&s->roster, &p);
+	if (ret)
+		process__close(&p);
+	else
+		notice(NOTICE_INFO, "%d %s has joined", p.pid, p.comm);
+	return ret;
+}
+
+void session__search(struct session *s)
+{
+	pid_list pids = {0};
+	pid_t *pid;
+
+	if (s->options.find_more(s->options.find_arg, &pids))
+		pids.len = 0; /* asked again in a second */
+	vec_for_each (&pids, pid) {
+		if (*pid != getpid() && !family__has(s->family, *pid))
+			join(s, *pid);
+	}
+	vec_free(&pids);
 }

@@ -85,13 +85,21 @@ HOST_UNUSED void host__reset(void)
 #define bpf_seq_write(seq, data, size)		    host__send(data, size, 0)
 #define bpf_ktime_get_ns()			    (host.now)
 #define bpf_get_attach_cookie(ctx)		    (host.cookie)
-#define bpf_get_current_task_btf()		    (host.task)
+#define bpf_get_current_task_btf()		    host__task()
 #define bpf_get_current_comm(to, size)		    memcpy(to, host.task->comm, size)
 #define bpf_get_current_pid_tgid()		    host__pid_tgid()
 #define bpf_probe_read_user(to, size, from)	    memory__read(to, size, from, false)
 #define bpf_copy_from_user(to, size, from)	    memory__read(to, size, from, true)
 #define bpf_probe_read_user_str(to, size, from)	    memory__read_text(to, size, from)
 #define bpf_probe_read_kernel(to, size, from)	    memcpy(to, from, size)
+
+/* A task of one thread leads its own group. */
+HOST_UNUSED struct task_struct *host__task(void)
+{
+	if (host.task && !host.task->group_leader)
+		host.task->group_leader = host.task;
+	return host.task;
+}
 
 HOST_UNUSED __u64 host__pid_tgid(void)
 {

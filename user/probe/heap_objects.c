@@ -9,6 +9,8 @@
 #include "target/link_order.h"
 
 #define LAST SIZE_MAX
+/* More than any allocator has; an object with a thousand mallocs was made to keep us busy. */
+#define DEFINITIONS_MAX 256
 
 /* Files by which allocators are known. */
 static const struct {
@@ -94,6 +96,8 @@ static int add_symbol(struct heap_object *object, const struct elf_symbol *symbo
 	    !allocators__match(symbol->name, len, &match))
 		return 0;
 	d = known_definition(object, symbol, &match);
+	if (!d && object->definitions.len == DEFINITIONS_MAX)
+		return 0;
 	if (!d) {
 		d = vec_push(&object->definitions);
 		if (!d)

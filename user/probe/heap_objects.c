@@ -66,8 +66,6 @@ static void note_maker(struct heap_object *object, const char *name)
 		object->maker = MAKER_MUSL;
 	else if (object->maker == MAKER_UNKNOWN && !strcmp(name, "_int_malloc"))
 		object->maker = MAKER_GLIBC;
-	else if (!strcmp(name, "_Unwind_RaiseException"))
-		object->unwinds = true;
 }
 
 /* Of symbols in both tables the exported one counts. */

@@ -416,7 +416,8 @@ static struct plan_allocator *allocator_of(struct plan *plan, const struct proce
 }
 
 int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
-		   const struct plan_image *images, size_t n, const struct plan_options *options)
+		   const struct plan_image *images, size_t n, const struct plan_options *options,
+		   const struct plan_hazards *hazards)
 {
 	struct plan_allocator *allocator = allocator_of(plan, process);
 	heap_object_list objects = {0};
@@ -428,7 +429,8 @@ int plan_heap__add(struct plan *plan, const struct process *process, const struc
 	if (!ret)
 		ret = add_serving(plan, &objects, allocator, options);
 	if (!ret && options->alloc_rules)
-		ret = plan_alloc_rules__add(plan, &objects, options->alloc_rules, allocator);
+		ret = plan_alloc_rules__add(plan, &objects, options->alloc_rules, hazards,
+					    allocator);
 	if (!ret) {
 		describe(allocator, &objects, &label);
 		ret = strbuf_error(&label);

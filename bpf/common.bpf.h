@@ -93,16 +93,20 @@ static __always_inline __u64 rss_bytes(struct task_struct *task)
 	struct mm_struct *mm = task->mm;
 	__s64 pages;
 
-	if (bpf_core_type_exists(struct mm_rss_stat___before_6_2)) {
+	/*
+	 * Asked of the field, not of the old type: looking for a type that is nowhere libbpf goes
+	 * through the modules, and needs CAP_SYS_ADMIN for that.
+	 */
+	if (bpf_core_field_exists(mm->rss_stat)) {
+		pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
+			mm->rss_stat[3].count /* shared memory */;
+	} else {
 		struct mm_struct___before_6_2 *old = (void *)mm;
 
 		/* Copied: the verifier of 6.1 does not follow a typedef inside an array. */
 		pages = BPF_CORE_READ(old, rss_stat.count[0].counter) +
 			BPF_CORE_READ(old, rss_stat.count[1].counter) +
 			BPF_CORE_READ(old, rss_stat.count[3].counter);
-	} else {
-		pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
-			mm->rss_stat[3].count /* shared memory */;
 	}
 	return pages > 0 ? (__u64)pages * config.page_size : 0;
 }

@@ -17,7 +17,7 @@
 #include "base/strbuf.h"
 #include "cli/function_offer.h"
 #include "cli/launched.h"
-#include "cli/shared_price.h"
+#include "cli/price.h"
 #include "cli/signals.h"
 #include "output/format.h"
 #include "target/everybody.h"
@@ -309,7 +309,7 @@ int tracing__attach(struct tracing *t, struct error *err)
 {
 	int ret;
 
-	shared_price__tell(session__plan(t->session), session__root(t->session), t->options);
+	price__tell(session__plan(t->session), session__root(t->session), t->options);
 	ret = session__attach(t->session, err);
 
 	if (ret)
@@ -374,6 +374,9 @@ static void note_limits(struct tracing *t)
 	if (r->heap.traced)
 		tracing__note(t, "heap: only blocks allocated since the attach; stacks by frame "
 				 "pointers, so callers compiled without them are missing");
+	if (process__memory_lags())
+		tracing__note(t, "RSS: before Linux 6.2 the kernel is up to 64 page faults per "
+				 "thread behind");
 	if (r->malformed_records)
 		tracing__note(t, "%llu records had no known form and were ignored",
 			      (unsigned long long)r->malformed_records);

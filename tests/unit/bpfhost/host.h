@@ -57,7 +57,7 @@ HOST_UNUSED void host__reset(void)
 #define barrier_var(v)	    __asm__ volatile("" : "+r"(v))
 #define BPF_PROG(name, ...) name(__VA_ARGS__)
 #define BPF_CORE_READ(p, m) ((p)->m)
-#define bpf_core_type_exists(type) false
+#define bpf_core_field_exists(field) true
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif

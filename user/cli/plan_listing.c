@@ -204,7 +204,7 @@ int plan_listing__write(const struct plan_listing *l, const struct options *opti
 		.heap = l->heap,
 		.spans = l->spans,
 		.span_pairs = plan__span_pairs(l->plan),
-		.functions = l->plan->functions,
+		.functions = plan__function_spans(l->plan),
 		.own_macros = plan__has_own_macros(l->plan),
 	};
 	struct prices prices = {0};

@@ -101,8 +101,8 @@ static void announce_refusals(struct tracing *t, const struct plan *plan)
 	if (refused > 1)
 		notice(NOTICE_WARNING, "%zu probes refused in all; -v names them", refused);
 	if (refused)
-		tracing__note(t, "%zu probes were refused; what they would have seen is missing",
-			      refused);
+		tracing__note(t, "%zu probe%s refused; what %s would have seen is missing", refused,
+			      refused == 1 ? " was" : "s were", refused == 1 ? "it" : "they");
 }
 
 static void announce(struct tracing *t)
@@ -112,6 +112,7 @@ static void announce(struct tracing *t)
 	const struct plan *plan = session__plan(s);
 	const char *allocator = session__allocator(s);
 	size_t processes = session__process_count(s), pairs = plan__span_pairs(plan);
+	size_t functions = plan__function_spans(plan);
 	char pid[16] = "";
 	struct strbuf what = {0};
 
@@ -119,9 +120,8 @@ static void announce(struct tracing *t)
 		strbuf_printf(&what, ", %zu span pair%s", pairs, pairs == 1 ? "" : "s");
 	if (plan__has_own_macros(plan))
 		strbuf_puts(&what, ", perftrace.h spans");
-	if (plan->functions)
-		strbuf_printf(&what, ", %zu function%s", plan->functions,
-			      plan->functions == 1 ? "" : "s");
+	if (functions)
+		strbuf_printf(&what, ", %zu function%s", functions, functions == 1 ? "" : "s");
 	if (allocator)
 		strbuf_printf(&what, ", %s", allocator);
 	if (session__follows(s) && !everybody__is(root))

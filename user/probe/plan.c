@@ -295,6 +295,17 @@ size_t plan__count(const struct plan *plan, enum plan_kind kind)
 	return n;
 }
 
+size_t plan__function_spans(const struct plan *plan)
+{
+	const struct plan_probe *probe;
+	size_t n = 0;
+
+	vec_for_each (&plan->probes, probe)
+		n += probe->kind == PLAN_FUNCTION && !probe->refused &&
+		     plan->sites.data[probe->cookie].role == SITE_START;
+	return n;
+}
+
 size_t plan__span_pairs(const struct plan *plan)
 {
 	const struct plan_pair *pair;

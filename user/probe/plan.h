@@ -89,6 +89,7 @@ struct plan_options {
 /* What became of one function rule. */
 struct plan_search {
 	size_t objects;		/* files it looked into */
+	size_t names;		/* of functions there; 0 = they are stripped */
 	size_t found;		/* functions it chose */
 	struct nearest nearest; /* while none was found */
 };
@@ -167,6 +168,8 @@ const struct plan_object *plan__object_of(const struct plan *plan, const struct 
 void plan__refuse_from(struct plan *plan, size_t first, const char *reason);
 /* How many probes of a kind will be attached (not refused). */
 size_t plan__count(const struct plan *plan, enum plan_kind kind);
+/* Functions that will be traced as spans (not refused). */
+size_t plan__function_spans(const struct plan *plan);
 /* USDT pairs in the plan. */
 size_t plan__span_pairs(const struct plan *plan);
 bool plan__has_own_macros(const struct plan *plan);

@@ -15,6 +15,7 @@
 #include "probe/function_exits.h"
 #include "probe/place.h"
 #include "probe/plan.h"
+#include "probe/special_functions.h"
 
 struct planner {
 	struct plan *plan;
@@ -44,6 +45,7 @@ static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 		if (!function_rule__wants_object(&rules->data[i], object->path,
 						 object->is_executable))
 			continue;
+		search->names++;
 		if (function_rule__wants(&rules->data[i], symbol->name, demangled)) {
 			search->found++;
 			wanted = true;
@@ -104,6 +106,16 @@ static const char *move_to_first_instruction(struct planner *p, const struct elf
 	return insn.refused ? "the kernel refuses its first instruction" : NULL;
 }
 
+/* Why its return must not be hooked; NULL: it may. */
+static const char *no_return_hook(const struct planner *p, const struct elf_symbol *symbol)
+{
+	const struct special_function *special = special_function__find(symbol->name);
+
+	if (p->hazards->return_hook)
+		return p->hazards->return_hook;
+	return special ? special->why : NULL;
+}
+
 /* The exits of a function, each a site of its own; on a refusal the reason is the answer. */
 static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t entry, size_t pair,
 		     const char **refused)
@@ -141,7 +153,7 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		probe->offset = p->plan->probes.data[entry].offset;
 		probe->site_offset = offset;
 		probe->emulated = at->emulated;
-		probe->why = p->hazards->return_hook;
+		probe->why = no_return_hook(p, symbol);
 		snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
 		p->plan->sites.data[probe->cookie].condition =
 			at->kind == EXIT_TAIL_JCC ? 1 + at->condition : 0;
@@ -169,7 +181,7 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 	else if (place_probe(code.bytes, code.len, symbol->vaddr,
 			     probe->hook == HOOK_CALL ? PLACE_RETURN : PLACE_ENTRY, 0, &at))
 		refused = "the kernel refuses its first instruction";
-	else if (at.reentered)
+	else if (at.reentered && symbol->size) /* else it may be another's jump */
 		refused = "its entry is inside a loop";
 	else
 		plan_probe__set_site(probe, &at);
@@ -182,14 +194,16 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 
 /*
  * How its end is seen. Hooking the return is cheap, but it puts another return address into the
- * frame: an exception or panic that passes ends in terminate(). Where that may happen every way
- * out is probed instead, and where stacks move (Go) or cannot be followed, nothing is.
+ * frame: an exception or panic that passes ends in terminate(). Where that may happen, or the
+ * function itself looks at that address, every way out is probed instead, and where stacks move
+ * (Go) or cannot be followed, nothing is.
  */
 static int add_function(struct planner *p, const struct elf_symbol *symbol, const char *name)
 {
 	struct plan_probe *probe;
 	const struct plan_object *object = &p->plan->objects.data[p->image->object];
-	const char *refused = NULL;
+	const struct special_function *special = special_function__find(symbol->name);
+	const char *by_exits = no_return_hook(p, symbol), *refused = NULL;
 	size_t pair, entry;
 	int ret = add_pair(p->plan, name, &pair);
 
@@ -197,14 +211,16 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 	if (!probe)
 		return -ENOMEM;
 	entry = probe - p->plan->probes.data;
-	probe->hook = p->hazards->return_hook ? HOOK_SITE : HOOK_CALL;
-	if (object->runtime.kind == RUNTIME_GO)
+	probe->hook = by_exits ? HOOK_SITE : HOOK_CALL;
+	if (special && special->refused)
+		refused = special->why;
+	else if (object->runtime.kind == RUNTIME_GO)
 		refused = "Go: its stacks move, and its exits cannot be told";
 	else if (object->runtime.moves_stacks)
 		refused = "its stack is made of pieces that move (split stacks)";
 	else
 		refused = place_entry(p, symbol, probe, &ret);
-	if (!ret && !refused && p->hazards->return_hook) {
+	if (!ret && !refused && by_exits) {
 		ret = add_exits(p, symbol, entry, pair, &refused);
 		/* Half of the exits would be worse than none. */
 		if (refused)

@@ -129,8 +129,12 @@ struct open_span {
 	struct span_record record;
 };
 
-#define SPAN_REGS	32	 /* words: a power of two is easy to bound */
-#define SPAN_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
+/* A probe's struct pt_regs, which can be indexed, unlike a program's context. */
+#define PROBE_REGS	 32	  /* words: a power of two is easy to bound */
+#define PROBE_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
+struct probe_regs {
+	__u64 word[PROBE_REGS];
+};
 
 /* Open spans of a thread. Dies with it; no memory -> SPAN_NO_STATE. */
 struct span_thread {
@@ -143,7 +147,7 @@ struct span_thread {
 	__u32 starts, ends;
 	__u64 comm_ns; /* when comm was read */
 	char comm[COMM_LEN];
-	__u64 regs[SPAN_REGS]; /* the probe's struct pt_regs: indexable, unlike the context */
+	struct probe_regs regs;
 	struct open_span open[SPAN_DEPTH_MAX];
 	struct open_span unscoped[SPAN_UNSCOPED_MAX];
 	struct mark_record mark; /* scratch */

@@ -212,6 +212,8 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 		return -ENOMEM;
 	entry = probe - p->plan->probes.data;
 	probe->hook = by_exits ? HOOK_SITE : HOOK_CALL;
+	p->plan->sites.data[probe->cookie].flags =
+		SPAN_FLAG_BARE | (by_exits ? SPAN_FLAG_EXITS : 0);
 	if (special && special->refused)
 		refused = special->why;
 	else if (object->runtime.kind == RUNTIME_GO)

@@ -23,8 +23,9 @@ static struct live_slot load_slot(const struct live_slot *slot)
 }
 
 /*
- * The block in a slot that the programs may change at any time. Its key may be taken and put again
- * while we look (the address is handed out anew), so what was read must also read the same twice.
+ * The block in a slot that the programs may change at any time. Slots change hands without leaving
+ * a trace: key and block may have been another's in between. So both have to read the same twice,
+ * and no block comes twice, as each has its own time.
  */
 static bool read_slot(const struct live_bucket *bucket, int way, __u64 *key,
 		      struct live_block *block)
@@ -38,8 +39,10 @@ static bool read_slot(const struct live_bucket *bucket, int way, __u64 *key,
 		if (*key == LIVE_BUSY)
 			continue;
 		once = load_slot(&bucket->slot[way]);
+		if (load(&bucket->key[way]) != *key)
+			continue;
 		again = load_slot(&bucket->slot[way]);
-		if (memcmp(&once, &again, sizeof(once)) || load(&bucket->key[way]) != *key)
+		if (load(&bucket->key[way]) != *key || memcmp(&once, &again, sizeof(once)))
 			continue;
 		*block = live_slot_unpack(&once);
 		return true;

@@ -6,7 +6,7 @@
  * nothing, and what the programs use of them is defined in their place: on top of a target's
  * memory (memory.h), maps (maps.h), and the state of one CPU in `host` below. Nothing here runs
  * in parallel, but lookups in arrays; races are played by making a map operation fail, or by what
- * host.on_swap does in front of an atomic compare-and-swap.
+ * host.on_swap does in front of an atomic compare-and-swap and host.on_barrier at a barrier.
  */
 #ifndef PERFTRACE_BPFHOST_HOST_H
 #define PERFTRACE_BPFHOST_HOST_H
@@ -38,6 +38,7 @@ static struct {
 	/* Called once, before the next compare-and-swap of `on_swap_at`, or of any if that is 0. */
 	void (*on_swap)(void);
 	const void *on_swap_at;
+	void (*on_barrier)(void); /* called once, at the next barrier() */
 } host;
 
 HOST_UNUSED void host__reset(void)
@@ -58,7 +59,7 @@ HOST_UNUSED void host__reset(void)
 #define preserve_access_index	   __unused__ /* BPF's compiler knows it, this one does not */
 #define __uint(name, value)	   int(*name)[value]
 #define __type(name, type)	   __typeof__(type) *name
-#define barrier()		   __asm__ volatile("" ::: "memory")
+#define barrier()		   host__barrier()
 #define barrier_var(v)		   __asm__ volatile("" : "+r"(v))
 #define BPF_PROG(name, ...)	   name(__VA_ARGS__)
 #define BPF_CORE_READ(p, m)	   ((p)->m)
@@ -104,6 +105,17 @@ HOST_UNUSED struct task_struct *host__task(void)
 	if (host.task && !host.task->group_leader)
 		host.task->group_leader = host.task;
 	return host.task;
+}
+
+HOST_UNUSED void host__barrier(void)
+{
+	void (*on_barrier)(void) = host.on_barrier;
+
+	__asm__ volatile("" ::: "memory");
+	if (!on_barrier)
+		return;
+	host.on_barrier = NULL;
+	on_barrier();
 }
 
 #define __sync_val_compare_and_swap(at, old, new) \

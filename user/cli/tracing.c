@@ -377,6 +377,11 @@ static void note_limits(struct tracing *t)
 	if (process__memory_lags())
 		tracing__note(t, "RSS: before Linux 6.2 the kernel is up to 64 page faults per "
 				 "thread behind");
+	if (r->heap.sampled)
+		tracing__note(t,
+			      "heap: blocks of %s are samples that the program tells of, their "
+			      "bytes what those stand for",
+			      TOLD_PROVIDER);
 	if (r->malformed_records)
 		tracing__note(t, "%llu records had no known form and were ignored",
 			      (unsigned long long)r->malformed_records);

@@ -33,6 +33,17 @@ static bool is_fragment(const char *name)
 	return cold && (!cold[5] || cold[5] == '.');
 }
 
+/* Suggests a name as programmers write it. */
+static void offer(struct nearest *nearest, const struct elf_symbol *symbol, const char *demangled)
+{
+	char plain[NEAREST_MAX + 1];
+
+	if (demangled && function_name__plain(demangled, plain, sizeof(plain)))
+		nearest__offer(nearest, plain);
+	else
+		nearest__offer(nearest, demangled ? demangled : symbol->name);
+}
+
 static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 		      const struct elf_symbol *symbol, const char *demangled)
 {
@@ -50,7 +61,7 @@ static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 			search->found++;
 			wanted = true;
 		} else if (!search->found) {
-			nearest__offer(&search->nearest, symbol->name);
+			offer(&search->nearest, symbol, demangled);
 		}
 	}
 	return wanted;
@@ -84,13 +95,18 @@ static int add_pair(struct plan *plan, const char *name, size_t *index)
 }
 
 static const char *move_to_first_instruction(struct planner *p, const struct elf_symbol *symbol,
-					     struct plan_probe *start)
+					     struct plan_probe *start, enum exit_kind exit)
 {
 	struct function_code code;
 	struct insn insn;
 
-	if (start->site_offset == start->offset)
-		return "it only jumps on to another function: name that one";
+	if (start->site_offset == start->offset) {
+		if (exit == EXIT_RET)
+			return "it only returns: there is nothing to time";
+		return exit == EXIT_TAIL_JCC
+			       ? "its first instruction may leave it already"
+			       : "it only jumps on to another function: name that one";
+	}
 	if (function_code__load(p->image->image, symbol, p->fdes, &code))
 		return "its code is not in the file";
 	start->site_offset = start->offset;
@@ -137,7 +153,7 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		start = &p->plan->probes.data[entry];
 		/* Two probes at one place have no order: the entry keeps away from the exits. */
 		if (at->offset == (int64_t)(start->site_offset - start->offset))
-			*refused = move_to_first_instruction(p, symbol, start);
+			*refused = move_to_first_instruction(p, symbol, start, at->kind);
 		if (*refused)
 			break;
 		if (elf_image__vaddr_to_offset(p->image->image, symbol->vaddr + at->offset,

@@ -113,3 +113,16 @@ $(OUTPUT)/tests/targets/libfunctions.so: tests/targets/lib/functions.c tests/tar
 $(OUTPUT)/tests/targets/functions: tests/targets/functions.c $(OUTPUT)/tests/targets/libfunctions.so
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $< -L$(@D) -lfunctions '-Wl,-rpath,$$ORIGIN'
+
+# Plugins, for whoever loads them late: two files of one source.
+$(OUTPUT)/tests/targets/libplug_elder.so $(OUTPUT)/tests/targets/libplug_younger.so: \
+		tests/targets/lib/plug.c tests/targets/usdt.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/plugins: tests/targets/plugins.c \
+		$(OUTPUT)/tests/targets/libplug_elder.so $(OUTPUT)/tests/targets/libplug_younger.so
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $<

@@ -14,7 +14,7 @@ CXX_BINS        := $(call in_targets,$(addprefix alloc_cxx_,static jemalloc tcma
 POOL_BINS       := $(call in_targets,alloc_pool_unwinding alloc_pool_prefixed)
 ALLOCATOR_BINS  := $(FAMILY_BINS) $(CXX_BINS) $(POOL_BINS) $(call in_targets,plugin.so)
 
-TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
+TARGET_BINS     := $(OUTPUT)/tests/targets/execer_static $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
 		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static \
 		   $(ALLOCATOR_BINS)
 
@@ -126,3 +126,8 @@ $(OUTPUT)/tests/targets/plugins: tests/targets/plugins.c \
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $<
+
+$(OUTPUT)/tests/targets/execer_static: tests/targets/execer.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@

@@ -45,7 +45,22 @@ struct {
 
 /* ---- heap ---- */
 
-/* Blocks alive. [user] size; full -> HEAP_LIVE_FULL. Not preallocated: memory follows use. */
+/*
+ * Blocks alive: a table of our own, see live_table.bpf.h. [user] size; all of its memory is there
+ * from the start. A full bucket -> the hash below.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct live_bucket);
+} live_table MAP;
+
+/*
+ * Blocks alive that found no place in the table. [user] size; full -> HEAP_LIVE_FULL. Not
+ * preallocated: memory follows use.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -74,7 +89,9 @@ struct stack_scratch {
 /* The allocator call a thread is in. Dies with its thread; no memory -> HEAP_NO_STATE. */
 struct heap_thread {
 	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
-	__u64 space;
+	/* Of its process, once that is known to be a ready target: it stays one till its exec. */
+	__u64 space; /* 0 = not known */
+	__u64 layout;
 	__u64 size;
 	__u64 alignment;
 	__u64 out;	   /* posix_memalign: where the block's address will be stored */

@@ -58,6 +58,11 @@ $(POOL_BINS): tests/targets/alloc_pool.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@ $(HOW)
 
+$(OUTPUT)/tests/targets/thrower.o: tests/targets/parts/thrower.cc
+	@mkdir -p $(@D)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -c $< -o $@
+
 $(OUTPUT)/tests/targets/plugin.so: tests/targets/parts/plugin.c $(OWN_MALLOC)
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
@@ -79,8 +84,9 @@ $(OUTPUT)/tests/targets/alloc_cxx_tcmalloc: HOW := -ltcmalloc_minimal
 $(OUTPUT)/tests/targets/alloc_cxx_mimalloc: HOW := -Wl,--no-as-needed -lmimalloc
 $(OUTPUT)/tests/targets/alloc_cxx_tcmalloc_static: HOW := -static -l:libtcmalloc_minimal.a
 $(OUTPUT)/tests/targets/alloc_cxx_own: HOW := -DUNALIGNED
-$(OUTPUT)/tests/targets/alloc_pool_unwinding: HOW := -Wl,--no-as-needed -lgcc_s
+$(OUTPUT)/tests/targets/alloc_pool_unwinding: HOW := $(OUTPUT)/tests/targets/thrower.o -lstdc++
 $(OUTPUT)/tests/targets/alloc_pool_prefixed: HOW := -DPREFIXED
+$(OUTPUT)/tests/targets/alloc_pool_unwinding: $(OUTPUT)/tests/targets/thrower.o
 $(OUTPUT)/tests/targets/alloc_cxx_own: tests/targets/parts/own_operators.cc
 $(OUTPUT)/tests/targets/alloc_family_own: $(OWN_MALLOC)
 $(OUTPUT)/tests/targets/alloc_family_own_static: $(OWN_MALLOC)

@@ -50,7 +50,7 @@ struct plan_object {
 	 * Shared libraries never: bystanders would pay.
 	 */
 	bool is_executable;
-	struct elf_runtime runtime; /* filled if functions were asked for */
+	struct elf_runtime runtime; /* filled if functions or --alloc were asked for */
 };
 
 struct plan_probe {
@@ -110,7 +110,7 @@ struct plan_allocator {
 struct plan_alloc_rule {
 	const struct alloc_rule *rule; /* borrowed from the options */
 	bool object_found, found;      /* the library, a function in it */
-	bool go;		       /* it is of a kind whose returns cannot be probed */
+	bool moves_stacks;	       /* it is of a kind whose calls cannot be followed */
 	struct nearest nearest;	       /* a function whose name comes near */
 };
 
@@ -186,8 +186,6 @@ struct plan_image {
 /* A new probe in the plan, its symbol copied; NULL when out of memory. */
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
 				   const char *symbol);
-int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
-		   const struct plan_image *images, size_t n, const struct plan_options *options);
 /* Puts the probe, whose `offset` is the function's entry, where `at` says. */
 void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
@@ -202,6 +200,9 @@ struct plan_hazards {
  */
 int plan_hazards__find(struct plan *plan, const struct process *process, const struct maps *maps,
 		       const struct plan_options *options, struct plan_hazards *out);
+int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
+		   const struct plan_image *images, size_t n, const struct plan_options *options,
+		   const struct plan_hazards *hazards);
 int plan_functions__add(struct plan *plan, const struct plan_image *image,
 			const function_rule_list *rules, const struct plan_hazards *hazards);
 int plan_loader__add(struct plan *plan, const struct plan_image *image);

@@ -79,9 +79,11 @@ static int place(const struct heap_planner *p, uint64_t vaddr, uint64_t size,
 		probe->why = "code could not be read, probed at the entry";
 		return ret == -ENOMEM ? ret : 0;
 	}
-	if (place_probe(code.bytes, code.len, vaddr, need, description__registers(description),
-			&at))
+	if (place_probe_following(code.bytes, code.len, vaddr, need,
+				  description__registers(description), &at))
 		probe->refused = "the kernel refuses its first instruction";
+	else
+		probe->cookie = description__relocate(description, at.argument_now);
 	plan_probe__set_site(probe, &at);
 	function_code__free(&code);
 	return 0;
@@ -414,7 +416,8 @@ static struct plan_allocator *allocator_of(struct plan *plan, const struct proce
 }
 
 int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
-		   const struct plan_image *images, size_t n, const struct plan_options *options)
+		   const struct plan_image *images, size_t n, const struct plan_options *options,
+		   const struct plan_hazards *hazards)
 {
 	struct plan_allocator *allocator = allocator_of(plan, process);
 	heap_object_list objects = {0};
@@ -426,7 +429,8 @@ int plan_heap__add(struct plan *plan, const struct process *process, const struc
 	if (!ret)
 		ret = add_serving(plan, &objects, allocator, options);
 	if (!ret && options->alloc_rules)
-		ret = plan_alloc_rules__add(plan, &objects, options->alloc_rules, allocator);
+		ret = plan_alloc_rules__add(plan, &objects, options->alloc_rules, hazards,
+					    allocator);
 	if (!ret) {
 		describe(allocator, &objects, &label);
 		ret = strbuf_error(&label);

@@ -15,6 +15,7 @@
 #include "abi/spans.h"
 #include "base/error.h"
 #include "probe/support.h"
+#include "session/kernel_live.h"
 
 struct kernel;
 
@@ -99,10 +100,8 @@ int kernel__span_name(const struct kernel *k, uint64_t hash, struct span_name *n
 /* Calls fn for every entry, in batches; stops at the first non-zero answer and returns it. */
 typedef int (*kernel_site_fn)(void *arg, uint64_t key, const struct heap_site *site);
 int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg);
-typedef int (*kernel_live_fn)(void *arg, const struct live_key *key,
-			      const struct live_block *block);
+/* Blocks alive, and deleting those of an address space that is gone: see kernel_live.h. */
 int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg);
-/* Deletes the blocks of an address space that is gone. */
 int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void *arg);
 
 #endif

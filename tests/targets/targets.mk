@@ -14,7 +14,7 @@ CXX_BINS        := $(call in_targets,$(addprefix alloc_cxx_,static jemalloc tcma
 POOL_BINS       := $(call in_targets,alloc_pool_unwinding alloc_pool_prefixed)
 ALLOCATOR_BINS  := $(FAMILY_BINS) $(CXX_BINS) $(POOL_BINS) $(call in_targets,plugin.so)
 
-TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
+TARGET_BINS     := $(OUTPUT)/tests/targets/execer_static $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
 		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static \
 		   $(ALLOCATOR_BINS)
 
@@ -119,3 +119,21 @@ $(OUTPUT)/tests/targets/libfunctions.so: tests/targets/lib/functions.c tests/tar
 $(OUTPUT)/tests/targets/functions: tests/targets/functions.c $(OUTPUT)/tests/targets/libfunctions.so
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $< -L$(@D) -lfunctions '-Wl,-rpath,$$ORIGIN'
+
+# Plugins, for whoever loads them late: two files of one source.
+$(OUTPUT)/tests/targets/libplug_elder.so $(OUTPUT)/tests/targets/libplug_younger.so: \
+		tests/targets/lib/plug.c tests/targets/usdt.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/plugins: tests/targets/plugins.c \
+		$(OUTPUT)/tests/targets/libplug_elder.so $(OUTPUT)/tests/targets/libplug_younger.so
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $<
+
+$(OUTPUT)/tests/targets/execer_static: tests/targets/execer.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "bpfhost/host.h"
+#include "args.bpf.c"
 #include "span_stack.bpf.c"
 #include "span.bpf.c"
 #include "function.bpf.c"
@@ -63,6 +64,7 @@ static void define_site(__u32 i, __u32 pair, enum site_role role)
 	assert_non_null(site);
 	site->pair = pair;
 	site->role = role;
+	site->flags = SPAN_FLAG_BARE;
 	site->named = pair == PAIR_OWN;
 	site->name = rdi;
 }

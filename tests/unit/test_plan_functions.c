@@ -21,7 +21,7 @@
 
 #include "base/notice.h"
 #include "cli/function_offer.h"
-#include "cli/shared_price.h"
+#include "cli/price.h"
 #include "probe/plan.h"
 #include "target/everybody.h"
 
@@ -442,8 +442,8 @@ static void offers(void **state)
 		"no file called 'libnothing.so' is mapped by 42, or it has no symbols. grep xp "
 		"/proc/42/maps lists them.");
 	assert_offer("fx_jumps", "because", -ENOTSUP,
-		     "cannot trace the functions of 42 that -f chose: it only jumps on to another "
-		     "function: name that one. perftrace probes -p 42 lists why.");
+		     "cannot trace fx_jumps of 42: it only jumps on to another function: name that one. "
+		     "perftrace probes -p 42 -f GLOB lists what can be traced.");
 }
 
 static void an_offer_of_nothing(void **state)
@@ -495,14 +495,14 @@ static void what_others_pay(void **state)
 	options__init(&options);
 	everybody__open(&everybody);
 	notice_set_sink(hear);
-	shared_price__tell(&plan, &one, &options);
+	price__tell(&plan, &one, &options);
 	assert_string_equal(told, "");
-	shared_price__tell(&plan, &everybody, &options);
+	price__tell(&plan, &everybody, &options);
 	assert_string_equal(told, "every program pays for the probes it runs into");
 	assert_int_equal(told_level, NOTICE_INFO);
 	told[0] = '\0';
 	options.inode_wide = true;
-	shared_price__tell(&plan, &one, &options);
+	price__tell(&plan, &one, &options);
 	assert_string_equal(told,
 			    "every program with these libraries pays for the probes it runs into");
 	notice_set_sink(NULL);

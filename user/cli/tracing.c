@@ -365,6 +365,8 @@ static void note_limits(struct tracing *t)
 {
 	const struct session_results *r = &t->results;
 
+	if (everybody__is(session__root(t->session)))
+		tracing__note(t, "target: pid is 0, exe and started are null: all processes");
 	tracing__note(t, "overhead.estimated_percent: n/a, it is not computed in this "
 			 "version");
 	if (r->ledger.children.gap_ns_total || r->ledger.children.never_linked)

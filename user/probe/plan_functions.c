@@ -94,24 +94,43 @@ static int add_pair(struct plan *plan, const char *name, size_t *index)
 	return pair->name ? 0 : -ENOMEM;
 }
 
+/* A span or mark probe at the very same place: two have no order, and may differ in semaphores. */
+static bool is_taken(const struct plan *plan, const struct plan_probe *start)
+{
+	const struct plan_probe *other;
+
+	vec_for_each (&plan->probes, other) {
+		if ((other->kind == PLAN_SPAN || other->kind == PLAN_MARK) && !other->refused &&
+		    other->object == start->object && other->site_offset == start->site_offset)
+			return true;
+	}
+	return false;
+}
+
+/* Its first instruction is its exit: why there is nothing to probe. */
+static const char *no_place_for_entry(enum exit_kind exit)
+{
+	switch (exit) {
+	case EXIT_RET:
+		return "it only returns: there is nothing to time";
+	case EXIT_TAIL_JCC:
+		return "its first instruction may leave it already";
+	default:
+		return "it only jumps on to another function: name that one";
+	}
+}
+
 static const char *move_to_first_instruction(struct planner *p, const struct elf_symbol *symbol,
-					     struct plan_probe *start, enum exit_kind exit)
+					     struct plan_probe *start, const char *why)
 {
 	struct function_code code;
 	struct insn insn;
 
-	if (start->site_offset == start->offset) {
-		if (exit == EXIT_RET)
-			return "it only returns: there is nothing to time";
-		return exit == EXIT_TAIL_JCC
-			       ? "its first instruction may leave it already"
-			       : "it only jumps on to another function: name that one";
-	}
 	if (function_code__load(p->image->image, symbol, p->fdes, &code))
 		return "its code is not in the file";
 	start->site_offset = start->offset;
 	p->plan->sites.data[start->cookie].stack_moved = 0;
-	start->why = "entry: the next cheap instruction is a way out";
+	start->why = why;
 	if (insn_decode(code.bytes, code.len, &insn)) {
 		function_code__free(&code);
 		return "an instruction is not understood";
@@ -153,7 +172,12 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		start = &p->plan->probes.data[entry];
 		/* Two probes at one place have no order: the entry keeps away from the exits. */
 		if (at->offset == (int64_t)(start->site_offset - start->offset))
-			*refused = move_to_first_instruction(p, symbol, start, at->kind);
+			*refused = start->site_offset == start->offset
+					   ? no_place_for_entry(at->kind)
+					   : move_to_first_instruction(
+						     p, symbol, start,
+						     "entry: the next cheap instruction is a way "
+						     "out");
 		if (*refused)
 			break;
 		if (elf_image__vaddr_to_offset(p->image->image, symbol->vaddr + at->offset,
@@ -238,6 +262,12 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 		refused = "its stack is made of pieces that move (split stacks)";
 	else
 		refused = place_entry(p, symbol, probe, &ret);
+	if (!ret && !refused && is_taken(p->plan, probe)) {
+		refused = move_to_first_instruction(
+			p, symbol, probe, "entry: a span begins at the next cheap instruction");
+		if (!refused && is_taken(p->plan, probe))
+			refused = "a span begins at its first instruction: the two have no order";
+	}
 	if (!ret && !refused && by_exits) {
 		ret = add_exits(p, symbol, entry, pair, &refused);
 		/* Half of the exits would be worse than none. */

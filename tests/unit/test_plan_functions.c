@@ -481,6 +481,8 @@ static char told[512];
 
 static void hear(enum notice_level level, const char *line)
 {
+	if (level == NOTICE_DETAIL)
+		return;
 	assert_int_equal(told[0], '\0');
 	told_level = level;
 	snprintf(told, sizeof(told), "%s", line);

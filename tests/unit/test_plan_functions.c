@@ -497,14 +497,14 @@ static void what_others_pay(void **state)
 	options__init(&options);
 	everybody__open(&everybody);
 	notice_set_sink(hear);
-	price__tell(&plan, &one, &options);
+	price__tell_others(&plan, &one, &options);
 	assert_string_equal(told, "");
-	price__tell(&plan, &everybody, &options);
+	price__tell_others(&plan, &everybody, &options);
 	assert_string_equal(told, "every program pays for the probes it runs into");
 	assert_int_equal(told_level, NOTICE_INFO);
 	told[0] = '\0';
 	options.inode_wide = true;
-	price__tell(&plan, &one, &options);
+	price__tell_others(&plan, &one, &options);
 	assert_string_equal(told,
 			    "every program with these libraries pays for the probes it runs into");
 	notice_set_sink(NULL);

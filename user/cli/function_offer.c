@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "target/everybody.h"
+
 static int nothing_found(const struct plan_search *search, const struct function_rule *rule,
 			 const struct process *root, struct error *err)
 {
@@ -38,7 +40,9 @@ static const char *first_refusal(const struct plan *plan)
 int function_offer__check(const struct plan *plan, const function_rule_list *rules,
 			  const struct process *root, struct error *err)
 {
-	for (size_t i = 0; i < rules->len; i++) {
+	bool is_complete = !everybody__is(root);
+
+	for (size_t i = 0; is_complete && i < rules->len; i++) {
 		static const struct plan_search nowhere;
 		const struct plan_search *search =
 			i < plan->searches.len ? &plan->searches.data[i] : &nowhere;
@@ -51,7 +55,7 @@ int function_offer__check(const struct plan *plan, const function_rule_list *rul
 			err, EXIT_USAGE, -E2BIG,
 			"-f chooses %zu functions; %d are traced at most. Narrow the glob.",
 			plan->functions, PLAN_FUNCTIONS_MAX);
-	if (rules->len && !plan__count(plan, PLAN_FUNCTION))
+	if (is_complete && rules->len && !plan__count(plan, PLAN_FUNCTION))
 		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
 				 "cannot trace the functions of %d that -f chose: %s. perftrace "
 				 "probes -p %d lists why.",

@@ -24,6 +24,9 @@ extern volatile __u64 last_space;
 /* Added to atomically from both sides: user space takes off what died with its process. */
 extern struct heap_gauge gauge;
 
+/* Blocks in the hash `live`; user space takes off what it deletes there. */
+extern volatile __u64 live_spilled;
+
 /*
  * Functions with loops or many branches are global: the verifier then checks each once for any
  * argument, instead of once per caller and state. Pointers may be NULL to it.

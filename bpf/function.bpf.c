@@ -21,11 +21,26 @@ static __always_inline int is_left(const struct open_span *top, __u32 pair, __u6
 {
 	if (top->record.flags & SPAN_FLAG_NAMED)
 		return top->sp < sp && top->record.depth >= SPAN_DEPTH_TRUSTED;
-	return top->sp < sp || (top->sp == sp && top->record.pair == pair);
+	return top->sp < sp ||
+	       (top->sp == sp && (top->record.pair == pair || top->record.flags & SPAN_FLAG_EXITS));
 }
 
-static __always_inline void fill(struct span_thread *t, struct open_span *span, __u32 pair,
-				 __u64 sp, struct task_struct *task)
+/*
+ * A function begins at `sp`: what was open below is over, and what was open right there, too, but
+ * for one that may have jumped here as its last act and still has its end to come.
+ */
+static __always_inline void leave_for(struct span_thread *t, __u32 pair, __u64 sp)
+{
+	struct open_span *top;
+
+	leave_frames(t, pair, sp);
+	top = t->depth && !t->overflow ? open_at(t, t->depth - 1) : NULL;
+	if (top && top->sp == sp && is_left(top, pair, sp))
+		pop(t, bpf_ktime_get_ns(), SPAN_WAS_UNWOUND);
+}
+
+static __always_inline void fill(struct span_thread *t, struct open_span *span,
+				 const struct span_site *site, __u64 sp, struct task_struct *task)
 {
 	struct open_span *parent = t->depth ? open_at(t, t->depth - 1) : NULL;
 	struct span_record *r = &span->record;
@@ -37,12 +52,12 @@ static __always_inline void fill(struct span_thread *t, struct open_span *span, 
 	r->tgid = task->tgid;
 	r->tid = task->pid;
 	r->depth = t->depth;
-	r->flags = SPAN_FLAG_BARE;
+	r->flags = site->flags;
 	r->id = (__u64)(__u32)task->pid << 32 | (__u32)++t->serial;
 	r->parent = parent ? parent->record.id : 0;
 	r->child_ns = 0;
 	r->name_hash = 0;
-	r->pair = pair;
+	r->pair = site->pair;
 	r->context_len = 0;
 	now = bpf_ktime_get_ns();
 	if (now - t->comm_ns > COMM_LASTS_NS) {
@@ -87,14 +102,14 @@ static __always_inline int begin_function(struct task_struct *task, __u32 index,
 		hand_over_counts(t);
 	top = t->depth ? open_at(t, t->depth - 1) : NULL;
 	if (t->overflow || (top && is_left(top, site->pair, sp)))
-		leave_frames(t, site->pair, sp);
+		leave_for(t, site->pair, sp);
 	span = t->overflow ? NULL : open_at(t, t->depth);
 	if (!span) {
 		t->overflow++;
 		count(COUNTER_SPAN_TOO_DEEP, 1);
 		return 0;
 	}
-	fill(t, span, site->pair, sp, task);
+	fill(t, span, site, sp, task);
 	t->depth++;
 	return 0;
 }

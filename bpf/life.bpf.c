@@ -3,6 +3,7 @@
  * Births, deaths and changes of image of the traced processes, and what they leave open. Rare
  * events: these wake the reader at once, because a child's own probes wait for it.
  */
+#include "heap_thread.bpf.h"
 #include "span_stack.bpf.h"
 
 static __always_inline __u64 new_space(void)
@@ -118,12 +119,16 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(life_exec, struct task_struct *task, int old_pid)
 {
 	struct target *target = find_target(task->tgid);
+	struct heap_thread *heap;
 	struct span_thread *t;
 
 	if (!gate || !target)
 		return 0;
 	t = bpf_task_storage_get(&span_threads, task, 0, 0);
 	close_thread(t, 0);
+	heap = bpf_task_storage_get(&heap_threads, task, 0, 0);
+	if (heap)
+		forget_program(heap);
 	target->space = target->layout = new_space();
 	tell(LIFE_EXEC, task->tgid, old_pid, target->space);
 	return 0;

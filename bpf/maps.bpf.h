@@ -45,7 +45,22 @@ struct {
 
 /* ---- heap ---- */
 
-/* Blocks alive. [user] size; full -> HEAP_LIVE_FULL. Not preallocated: memory follows use. */
+/*
+ * Blocks alive: a table of our own, see live_table.bpf.h. [user] size; all of its memory is there
+ * from the start. A full bucket -> the hash below.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct live_bucket);
+} live_table MAP;
+
+/*
+ * Blocks alive that found no place in the table. [user] size; full -> HEAP_LIVE_FULL. Not
+ * preallocated: memory follows use.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -71,10 +86,19 @@ struct stack_scratch {
 	__u64 calls[STACK_CALLS];   /* return addresses known to follow a call */
 };
 
+/* A probe's struct pt_regs, which can be indexed, unlike a program's context. */
+#define PROBE_REGS	 32	  /* words: a power of two is easy to bound */
+#define PROBE_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
+struct probe_regs {
+	__u64 word[PROBE_REGS];
+};
+
 /* The allocator call a thread is in. Dies with its thread; no memory -> HEAP_NO_STATE. */
 struct heap_thread {
 	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
-	__u64 space;
+	/* Of its process, once that is known to be a ready target: it stays one till its exec. */
+	__u64 space; /* 0 = not known */
+	__u64 layout;
 	__u64 size;
 	__u64 alignment;
 	__u64 out;	   /* posix_memalign: where the block's address will be stored */
@@ -87,6 +111,7 @@ struct heap_thread {
 	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
 	__u64 site_key;
 	struct stack_scratch stack;
+	struct probe_regs regs; /* scratch */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -129,9 +154,6 @@ struct open_span {
 	struct span_record record;
 };
 
-#define SPAN_REGS	32	 /* words: a power of two is easy to bound */
-#define SPAN_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
-
 /* Open spans of a thread. Dies with it; no memory -> SPAN_NO_STATE. */
 struct span_thread {
 	__u64 serial;	     /* of the last span started */
@@ -143,7 +165,7 @@ struct span_thread {
 	__u32 starts, ends;
 	__u64 comm_ns; /* when comm was read */
 	char comm[COMM_LEN];
-	__u64 regs[SPAN_REGS]; /* the probe's struct pt_regs: indexable, unlike the context */
+	struct probe_regs regs;
 	struct open_span open[SPAN_DEPTH_MAX];
 	struct open_span unscoped[SPAN_UNSCOPED_MAX];
 	struct mark_record mark; /* scratch */

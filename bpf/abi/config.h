@@ -14,6 +14,7 @@ struct config {
 	__u32 stack_depth;     /* frames kept per call site, 0..STACK_DEPTH_MAX */
 	__u32 everybody;       /* 1: every process is a target, except the tracer */
 	__u32 self;	       /* the tracer's tgid */
+	__u32 live_buckets;    /* of the table of blocks alive; 0: all of them are in the hash */
 };
 
 #endif

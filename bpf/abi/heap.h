@@ -107,6 +107,96 @@ struct live_block {
 	__u64 alignment; /* requested alignment, 0 = the function's default */
 };
 
+/*
+ * The live set is a table of buckets (map `live_table`) and, for what finds no place there, a hash
+ * (map `live`). bpf/live_table.bpf.h has the rules; this is the layout. A bucket's keys fill one
+ * cache line with the count of what has to be looked for in the hash.
+ *
+ * A key is one word: space << 44 | address >> 3. Zero is a free slot, LIVE_BUSY one whose block is
+ * just being written or read; no key looks like these, as spaces begin with 1.
+ */
+#define LIVE_WAYS	   7
+#define LIVE_BUSY	   1
+#define LIVE_SPACE_BITS	   20
+#define LIVE_ADDRESS_BITS  47 /* of user space with four levels of page tables */
+#define LIVE_ADDRESS_UNIT  3  /* blocks begin at multiples of 8 */
+#define LIVE_ADDRESS_WIDTH (LIVE_ADDRESS_BITS - LIVE_ADDRESS_UNIT)
+#define LIVE_SIZE_BITS	   56
+
+struct live_slot {
+	__u64 size; /* the bits above LIVE_SIZE_BITS: 1 + the alignment's logarithm, 0 = none */
+	__u64 site;
+	__u64 time_ns;
+};
+
+struct live_bucket {
+	__u64 key[LIVE_WAYS];
+	__u64 spilled; /* blocks of this bucket that are in the hash */
+	struct live_slot slot[LIVE_WAYS];
+	__u64 unused[3]; /* a bucket is four cache lines */
+};
+
+#define LIVE_INLINE static inline __attribute__((always_inline))
+
+/* The key of a block's place in the table; 0: it has none, the hash takes it. */
+LIVE_INLINE __u64 live_table_key(__u64 space, __u64 address)
+{
+	if (!space || space >> LIVE_SPACE_BITS || address >> LIVE_ADDRESS_BITS ||
+	    address & ((1 << LIVE_ADDRESS_UNIT) - 1))
+		return 0;
+	return space << LIVE_ADDRESS_WIDTH | address >> LIVE_ADDRESS_UNIT;
+}
+
+LIVE_INLINE struct live_key live_table_key_unpack(__u64 key)
+{
+	return (struct live_key){
+		.space = key >> LIVE_ADDRESS_WIDTH,
+		.address = (key & ((1ULL << LIVE_ADDRESS_WIDTH) - 1)) << LIVE_ADDRESS_UNIT,
+	};
+}
+
+/*
+ * The bucket of a key, below n_buckets: Fibonacci hashing (Knuth, The Art of Computer Programming,
+ * vol. 3, 6.4), the upper half of the product scaled to the number of buckets.
+ */
+LIVE_INLINE __u32 live_table_bucket(__u64 key, __u32 n_buckets)
+{
+	return (key * 0x9e3779b97f4a7c15ULL >> 32) * n_buckets >> 32;
+}
+
+/* Does a block fit a slot? Any that an allocator can really have made. */
+LIVE_INLINE int live_slot_fits(const struct live_block *block)
+{
+	return !(block->size >> LIVE_SIZE_BITS) && !(block->alignment & (block->alignment - 1));
+}
+
+LIVE_INLINE __u64 live_slot_size(const struct live_block *block)
+{
+	__u64 a = block->alignment, code = 1;
+
+	if (!a)
+		return block->size;
+	for (int bits = 32; bits; bits /= 2) {
+		if (a >> bits) {
+			a >>= bits;
+			code += bits;
+		}
+	}
+	return block->size | code << LIVE_SIZE_BITS;
+}
+
+LIVE_INLINE struct live_block live_slot_unpack(const struct live_slot *slot)
+{
+	__u64 code = slot->size >> LIVE_SIZE_BITS;
+
+	return (struct live_block){
+		.size = slot->size & ((1ULL << LIVE_SIZE_BITS) - 1),
+		.site = slot->site,
+		.time_ns = slot->time_ns,
+		.alignment = code ? 1ULL << ((code - 1) & 63) : 0,
+	};
+}
+
 /* One call site: its stack and its totals. Key: hash of (layout, frames). */
 struct heap_site {
 	__u64 allocs, frees;

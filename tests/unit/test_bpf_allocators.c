@@ -12,9 +12,11 @@
 #include <stdio.h>
 
 #include "bpfhost/host.h"
+#include "args.bpf.c"
 #include "heap.bpf.c"
 #include "span_stack.bpf.c"
 #include "life.bpf.c"
+#include "bpfhost/live.h"
 
 #define STACK  0x7ffe00000000ULL
 #define SP     (STACK + 0x8000)
@@ -38,6 +40,7 @@ static int set_up(void **state)
 	host.task = &task;
 	host.now = 1000;
 	host_config.stack_depth = STACK_DEPTH_MAX;
+	live__set_up(0);
 	gate = 1;
 	assert_int_equal(bpf_map_update_elem(&targets, &pid, &target, BPF_ANY), 0);
 	return 0;

@@ -13,12 +13,16 @@
 
 #include "abi/config.h"
 #include "base/notice.h"
-#include "base/vec.h"
 #include "perftrace.skel.h"
 #include "probe/link.h"
+#include "session/map_walk.h"
 
-#define BATCH	  4096
 #define DRAIN_MAX 4096 /* records taken in one go */
+/*
+ * Blocks alive per bucket of their table when there are as many as --max-live says. That is so many
+ * more than the 7 it holds that by then all buckets are full: the rest of --max-live is the hash's.
+ */
+#define LIVE_PER_BUCKET 32
 
 struct kernel {
 	struct perftrace_bpf *skel;
@@ -28,6 +32,7 @@ struct kernel {
 	struct bpf_link *life[3], *close_open, *list_open;
 	size_t n_sites, n_pairs; /* handed over to the tables */
 	uint64_t taken;		 /* records handed over */
+	struct kernel_live live;
 	kernel_record_fn reader;
 	void *reader_arg;
 };
@@ -66,6 +71,7 @@ static void configure_probes(struct kernel *k, const struct kernel_options *o)
 		{KERNEL_HEAP_ENTRY, sessions ? skel->progs.heap_session : skel->progs.heap_entry,
 		 calls, o->heap},
 		{KERNEL_HEAP_RETURN, skel->progs.heap_return, calls, o->heap && !sessions},
+		{KERNEL_HEAP_TOLD, skel->progs.heap_told, sites, o->heap && o->told},
 		{KERNEL_SPAN, skel->progs.span_probe, sites, o->spans},
 		{KERNEL_FUNCTION_CALL, skel->progs.function_session, calls,
 		 o->functions && sessions},
@@ -94,6 +100,7 @@ static void configure_probes(struct kernel *k, const struct kernel_options *o)
 
 static int configure(struct kernel *k, const struct kernel_options *o)
 {
+	size_t live_buckets = o->heap ? o->live_max / LIVE_PER_BUCKET : 0;
 	struct perftrace_bpf *skel = k->skel;
 	int ret;
 
@@ -104,14 +111,18 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 		.stack_depth = o->stack_depth,
 		.everybody = o->everybody,
 		.self = getpid(),
+		.live_buckets = live_buckets,
 	};
+	k->live.n_buckets = live_buckets;
 	configure_probes(k, o);
 	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans || o->functions);
 	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans || o->functions);
 	ret = resize(skel->maps.ring, o->ring_bytes);
 	/* A hash map's buckets are allocated at once, so what is not used is kept small. */
 	if (!ret)
-		ret = resize(skel->maps.live, o->heap ? o->live_max : 1);
+		ret = resize(skel->maps.live_table, live_buckets);
+	if (!ret)
+		ret = resize(skel->maps.live, o->heap ? o->live_max - live_buckets * LIVE_WAYS : 1);
 	if (!ret)
 		ret = resize(skel->maps.sites, o->heap ? 1 << 16 : 1);
 	if (!ret)
@@ -170,6 +181,14 @@ static int explain_load(int ret, struct error *err)
 			 strerror(-ret));
 }
 
+static void open_live(struct kernel *k)
+{
+	k->live.table_fd = bpf_map__fd(k->skel->maps.live_table);
+	k->live.hash_fd = bpf_map__fd(k->skel->maps.live);
+	k->live.spilled = (uint64_t *)&k->skel->bss->live_spilled;
+	k->live.gauge = &k->skel->bss->gauge;
+}
+
 int kernel__load(const struct kernel_options *options, struct kernel **out, struct error *err)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
@@ -185,6 +204,8 @@ int kernel__load(const struct kernel_options *options, struct kernel **out, stru
 	if (!ret)
 		ret = kernel__extend_tables(k, options->sites, options->n_sites, options->pairs,
 					    options->n_pairs);
+	if (!ret)
+		open_live(k);
 	/* Loading parsed the kernel's type information: tens of MB, needed no more. */
 	malloc_trim(0);
 	if (ret) {
@@ -368,51 +389,6 @@ int kernel__span_name(const struct kernel *k, uint64_t hash, struct span_name *n
 	return bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.span_names), &hash, name) ? -errno : 0;
 }
 
-/*
- * Walks a hash map in batches. A bucket with more entries than fit answers ENOSPC: then the batch
- * grows. `fn` sees each entry of a quiet map exactly once; of a map in use, what was there.
- */
-static int for_each_entry(int fd, size_t key_size, size_t value_size,
-			  int (*fn)(void *arg, const void *key, const void *value), void *arg)
-{
-	size_t capacity = BATCH;
-	char *keys = malloc(capacity * key_size), *values = malloc(capacity * value_size);
-	uint32_t position = 0;
-	bool first = true;
-	int ret = keys && values ? 0 : -ENOMEM;
-
-	while (!ret) {
-		uint32_t n = capacity, next;
-		int err = bpf_map_lookup_batch(fd, first ? NULL : &position, &next, keys, values,
-					       &n, NULL)
-				  ? errno
-				  : 0;
-
-		if (err == ENOSPC) {
-			capacity *= 2;
-			free(keys);
-			free(values);
-			keys = malloc(capacity * key_size);
-			values = malloc(capacity * value_size);
-			ret = keys && values ? 0 : -ENOMEM;
-			continue;
-		}
-		if (err && err != ENOENT) {
-			ret = -err;
-			break;
-		}
-		for (uint32_t i = 0; i < n && !ret; i++)
-			ret = fn(arg, keys + i * key_size, values + i * value_size);
-		if (err == ENOENT)
-			break;
-		position = next;
-		first = false;
-	}
-	free(keys);
-	free(values);
-	return ret;
-}
-
 struct site_visit {
 	kernel_site_fn fn;
 	void *arg;
@@ -431,58 +407,16 @@ int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg)
 {
 	struct site_visit visit = {fn, arg};
 
-	return for_each_entry(bpf_map__fd(k->skel->maps.sites), sizeof(uint64_t),
-			      sizeof(struct heap_site), visit_site, &visit);
-}
-
-struct live_visit {
-	kernel_live_fn fn;
-	void *arg;
-	uint64_t space; /* 0 = all */
-	VEC(struct live_key) doomed;
-	uint64_t doomed_bytes;
-};
-
-static int visit_live(void *arg, const void *key, const void *value)
-{
-	struct live_visit *visit = arg;
-	const struct live_key *k = key;
-	const struct live_block *block = value;
-	struct live_key *slot;
-
-	if (!visit->space)
-		return visit->fn(visit->arg, key, value);
-	if (k->space != visit->space)
-		return 0;
-	slot = vec_push(&visit->doomed);
-	if (!slot)
-		return -ENOMEM;
-	*slot = *k;
-	visit->doomed_bytes += block->size;
-	return visit->fn ? visit->fn(visit->arg, key, value) : 0;
+	return map_walk(bpf_map__fd(k->skel->maps.sites), sizeof(uint64_t),
+			sizeof(struct heap_site), visit_site, &visit);
 }
 
 int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg)
 {
-	struct live_visit visit = {.fn = fn, .arg = arg};
-
-	return for_each_entry(bpf_map__fd(k->skel->maps.live), sizeof(struct live_key),
-			      sizeof(struct live_block), visit_live, &visit);
+	return kernel_live__for_each(&k->live, fn, arg);
 }
 
 int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void *arg)
 {
-	int fd = bpf_map__fd(k->skel->maps.live);
-	struct live_visit visit = {.fn = fn, .arg = arg, .space = space};
-	int ret = for_each_entry(fd, sizeof(struct live_key), sizeof(struct live_block), visit_live,
-				 &visit);
-	struct heap_gauge *gauge = &k->skel->bss->gauge;
-	struct live_key *key;
-
-	vec_for_each (&visit.doomed, key)
-		bpf_map_delete_elem(fd, key);
-	__atomic_fetch_sub(&gauge->live_blocks, visit.doomed.len, __ATOMIC_SEQ_CST);
-	__atomic_fetch_sub(&gauge->live_bytes, visit.doomed_bytes, __ATOMIC_SEQ_CST);
-	vec_free(&visit.doomed);
-	return ret;
+	return kernel_live__purge(&k->live, space, fn, arg);
 }

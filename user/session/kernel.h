@@ -15,12 +15,14 @@
 #include "abi/spans.h"
 #include "base/error.h"
 #include "probe/support.h"
+#include "session/kernel_live.h"
 
 struct kernel;
 
 struct kernel_options {
 	bool heap, spans; /* spans: USDT pairs and our own macros */
 	bool functions;	  /* spans of whole functions */
+	bool told;	  /* heaps that tell of themselves */
 	struct link_support support;
 	bool follow_children;
 	bool everybody;	      /* every process but this one is a target */
@@ -52,6 +54,7 @@ int kernel__attach_life(struct kernel *k, struct error *err);
 enum kernel_program {
 	KERNEL_HEAP_ENTRY,	/* allocator calls; with sessions their returns, too */
 	KERNEL_HEAP_RETURN,	/* without sessions */
+	KERNEL_HEAP_TOLD,	/* where programs tell of their blocks themselves */
 	KERNEL_SPAN,		/* USDT pairs and our own macros */
 	KERNEL_FUNCTION_CALL,	/* entry and return of functions, with sessions */
 	KERNEL_FUNCTION_SITE,	/* entries, and exits that are probed one by one */
@@ -99,10 +102,8 @@ int kernel__span_name(const struct kernel *k, uint64_t hash, struct span_name *n
 /* Calls fn for every entry, in batches; stops at the first non-zero answer and returns it. */
 typedef int (*kernel_site_fn)(void *arg, uint64_t key, const struct heap_site *site);
 int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg);
-typedef int (*kernel_live_fn)(void *arg, const struct live_key *key,
-			      const struct live_block *block);
+/* Blocks alive, and deleting those of an address space that is gone: see kernel_live.h. */
 int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg);
-/* Deletes the blocks of an address space that is gone. */
 int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void *arg);
 
 #endif

@@ -5,7 +5,8 @@
  * The include guards of libbpf's BPF-side headers are defined here, so that including them gives
  * nothing, and what the programs use of them is defined in their place: on top of a target's
  * memory (memory.h), maps (maps.h), and the state of one CPU in `host` below. Nothing here runs
- * in parallel; races are played by making a map operation fail.
+ * in parallel, but lookups in arrays; races are played by making a map operation fail, or by what
+ * host.on_swap does in front of an atomic compare-and-swap and host.on_barrier at a barrier.
  */
 #ifndef PERFTRACE_BPFHOST_HOST_H
 #define PERFTRACE_BPFHOST_HOST_H
@@ -34,6 +35,10 @@ static struct {
 		__u64 bytes[96];
 	} records[HOST_RECORDS_MAX];
 	size_t n_records; /* sent, also beyond what is kept */
+	/* Called once, before the next compare-and-swap of `on_swap_at`, or of any if that is 0. */
+	void (*on_swap)(void);
+	const void *on_swap_at;
+	void (*on_barrier)(void); /* called once, at the next barrier() */
 } host;
 
 HOST_UNUSED void host__reset(void)
@@ -51,12 +56,13 @@ HOST_UNUSED void host__reset(void)
 
 #define SEC(name)
 #define __ksym
-#define preserve_access_index __unused__ /* BPF's compiler knows it, this one does not */
-#define __uint(name, value) int(*name)[value]
-#define __type(name, type)  __typeof__(type) *name
-#define barrier_var(v)	    __asm__ volatile("" : "+r"(v))
-#define BPF_PROG(name, ...) name(__VA_ARGS__)
-#define BPF_CORE_READ(p, m) ((p)->m)
+#define preserve_access_index	     __unused__ /* BPF's compiler knows it, this one does not */
+#define __uint(name, value)	     int(*name)[value]
+#define __type(name, type)	     __typeof__(type) *name
+#define barrier()		     host__barrier()
+#define barrier_var(v)		     __asm__ volatile("" : "+r"(v))
+#define BPF_PROG(name, ...)	     name(__VA_ARGS__)
+#define BPF_CORE_READ(p, m)	     ((p)->m)
 #define bpf_core_field_exists(field) true
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
@@ -101,6 +107,30 @@ HOST_UNUSED struct task_struct *host__task(void)
 	return host.task;
 }
 
+HOST_UNUSED void host__barrier(void)
+{
+	void (*on_barrier)(void) = host.on_barrier;
+
+	__asm__ volatile("" ::: "memory");
+	if (!on_barrier)
+		return;
+	host.on_barrier = NULL;
+	on_barrier();
+}
+
+#define __sync_val_compare_and_swap(at, old, new) \
+	(host__swap_begins(at), __sync_val_compare_and_swap(at, old, new))
+
+HOST_UNUSED void host__swap_begins(const void *at)
+{
+	void (*on_swap)(void) = host.on_swap;
+
+	if (!on_swap || (host.on_swap_at && host.on_swap_at != at))
+		return;
+	host.on_swap = NULL;
+	on_swap();
+}
+
 HOST_UNUSED __u64 host__pid_tgid(void)
 {
 	return (__u64)(__u32)host.task->tgid << 32 | (__u32)host.task->pid;
@@ -140,6 +170,7 @@ HOST_UNUSED long host__send(const void *data, __u64 len, __u64 flags)
 
 /* GLOBAL functions have no prototypes, and BPF's own warnings are the BPF compiler's. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
 #pragma GCC diagnostic ignored "-Wsign-compare"
 
 /* Writable here: tests turn its switches. */

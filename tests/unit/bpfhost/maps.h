@@ -3,6 +3,9 @@
  * BPF maps on the host. Kind, sizes and capacity are those of the definitions in maps.bpf.h, read
  * off the types that libbpf's __uint() and __type() make.
  *
+ * An array's values lie side by side, as in the kernel, from its first use on: until then a test
+ * may change its capacity.
+ *
  * A deleted element's memory is filled with 0xdd and kept, as the kernel may give it to another
  * element at once: code that reads a value after its deletion reads nonsense, every time.
  */
@@ -26,6 +29,7 @@ struct host_map {
 	size_t capacity, len;
 	int failing_updates, failing_deletes; /* how many of the next ones fail */
 	struct host_element *elements, *deleted;
+	unsigned char *array;
 };
 
 static struct host_map host_maps[MAPS_MAX];
@@ -70,6 +74,7 @@ HOST_UNUSED void host_maps__reset(void)
 	for (size_t i = 0; i < MAPS_MAX; i++) {
 		host_map__free_list(host_maps[i].elements);
 		host_map__free_list(host_maps[i].deleted);
+		free(host_maps[i].array);
 	}
 	memset(host_maps, 0, sizeof(host_maps));
 }
@@ -106,16 +111,31 @@ static bool host_map__is_array(const struct host_map *map)
 	return map->kind == BPF_MAP_TYPE_ARRAY || map->kind == BPF_MAP_TYPE_PERCPU_ARRAY;
 }
 
+/* All values of an array. */
+static void *host_map__array(struct host_map *map)
+{
+	size_t step = (map->value_size + 7) / 8 * 8;
+
+	if (!map->array) {
+		map->array = aligned_alloc(64, (map->capacity * step + 63) / 64 * 64);
+		assert_non_null(map->array);
+		memset(map->array, 0, map->capacity * step);
+	}
+	return map->array;
+}
+
 static void *host_map__lookup(struct host_map *map, const void *key)
 {
-	struct host_element *e = *host_map__slot(map, key);
+	struct host_element *e;
 
-	if (e)
-		return host_map__value(map, e);
-	/* Elements of arrays have always been there. */
-	if (host_map__is_array(map) && *(const __u32 *)key < map->capacity)
-		return host_map__insert(map, key);
-	return NULL;
+	if (host_map__is_array(map)) {
+		__u32 index = *(const __u32 *)key;
+		size_t step = (map->value_size + 7) / 8 * 8;
+
+		return index < map->capacity ? (char *)host_map__array(map) + index * step : NULL;
+	}
+	e = *host_map__slot(map, key);
+	return e ? host_map__value(map, e) : NULL;
 }
 
 HOST_UNUSED long host_map__update(struct host_map *map, const void *key, const void *value,
@@ -132,6 +152,8 @@ HOST_UNUSED long host_map__update(struct host_map *map, const void *key, const v
 	if (!old && flags == BPF_EXIST)
 		return -ENOENT;
 	if (!old && map->len >= map->capacity)
+		return -E2BIG;
+	if (!old && host_map__is_array(map))
 		return -E2BIG;
 	memcpy(old ? old : host_map__insert(map, key), value, map->value_size);
 	return 0;

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "session/kernel_live.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/vec.h"
+#include "session/map_walk.h"
+
+#define TRIES 16 /* a slot that changes hands more often while it is read counts as empty */
+
+static uint64_t load(const __u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static struct live_slot load_slot(const struct live_slot *slot)
+{
+	return (struct live_slot){load(&slot->size), load(&slot->site), load(&slot->time_ns)};
+}
+
+/*
+ * The block in a slot that the programs may change at any time. Slots change hands without leaving
+ * a trace: key and block may have been another's in between. So both have to read the same twice,
+ * and no block comes twice, as each has its own time.
+ */
+static bool read_slot(const struct live_bucket *bucket, int way, __u64 *key,
+		      struct live_block *block)
+{
+	for (int i = 0; i < TRIES; i++) {
+		struct live_slot once, again;
+
+		*key = load(&bucket->key[way]);
+		if (!*key)
+			return false;
+		if (*key == LIVE_BUSY)
+			continue;
+		once = load_slot(&bucket->slot[way]);
+		if (load(&bucket->key[way]) != *key)
+			continue;
+		again = load_slot(&bucket->slot[way]);
+		if (load(&bucket->key[way]) != *key || memcmp(&once, &again, sizeof(once)))
+			continue;
+		*block = live_slot_unpack(&once);
+		return true;
+	}
+	return false;
+}
+
+int live_table__for_each(const struct live_bucket *table, size_t n_buckets, kernel_live_fn fn,
+			 void *arg)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n_buckets && !ret; i++) {
+		for (int way = 0; way < LIVE_WAYS && !ret; way++) {
+			struct live_block block;
+			struct live_key key;
+			__u64 packed;
+
+			if (!read_slot(&table[i], way, &packed, &block))
+				continue;
+			key = live_table_key_unpack(packed);
+			ret = fn(arg, &key, &block);
+		}
+	}
+	return ret;
+}
+
+/* As the programs take a block: who swaps the key has it. */
+static bool take_slot(struct live_bucket *bucket, int way, uint64_t space, struct live_key *key,
+		      struct live_block *block)
+{
+	__u64 packed = load(&bucket->key[way]);
+
+	*key = live_table_key_unpack(packed);
+	if (key->space != space ||
+	    !__atomic_compare_exchange_n(&bucket->key[way], &packed, LIVE_BUSY, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	*block = live_slot_unpack(&bucket->slot[way]);
+	__atomic_store_n(&bucket->key[way], 0, __ATOMIC_RELEASE);
+	return true;
+}
+
+static int book_gone(struct heap_gauge *gauge, const struct live_key *key,
+		     const struct live_block *block, kernel_live_fn fn, void *arg)
+{
+	__atomic_fetch_sub(&gauge->live_blocks, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&gauge->live_bytes, (__s64)block->size, __ATOMIC_SEQ_CST);
+	return fn ? fn(arg, key, block) : 0;
+}
+
+int live_table__purge(struct live_bucket *table, size_t n_buckets, uint64_t space,
+		      struct heap_gauge *gauge, kernel_live_fn fn, void *arg)
+{
+	int ret = 0;
+
+	if (!space) /* free and busy slots would look like it */
+		return -EINVAL;
+	for (size_t i = 0; i < n_buckets && !ret; i++) {
+		for (int way = 0; way < LIVE_WAYS && !ret; way++) {
+			struct live_block block;
+			struct live_key key;
+
+			if (take_slot(&table[i], way, space, &key, &block))
+				ret = book_gone(gauge, &key, &block, fn, arg);
+		}
+	}
+	return ret;
+}
+
+void live_table__unspill(struct live_bucket *table, size_t n_buckets, const struct live_key *key)
+{
+	__u64 packed = n_buckets ? live_table_key(key->space, key->address) : 0;
+
+	if (packed)
+		__atomic_fetch_sub(&table[live_table_bucket(packed, n_buckets)].spilled, 1,
+				   __ATOMIC_SEQ_CST);
+}
+
+/* Only while it is used: its pages count as ours while they are mapped. */
+static int map_table(const struct kernel_live *live, int protection, struct live_bucket **table)
+{
+	void *p;
+
+	*table = NULL;
+	if (!live->n_buckets)
+		return 0;
+	p = mmap(NULL, live->n_buckets * sizeof(**table), protection, MAP_SHARED, live->table_fd,
+		 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	*table = p;
+	return 0;
+}
+
+static void unmap_table(const struct kernel_live *live, struct live_bucket *table)
+{
+	if (table)
+		munmap(table, live->n_buckets * sizeof(*table));
+}
+
+struct visit {
+	kernel_live_fn fn;
+	void *arg;
+};
+
+static int visit_block(void *arg, const void *key, const void *value)
+{
+	struct visit *visit = arg;
+
+	return visit->fn(visit->arg, key, value);
+}
+
+/* Looking through the buckets of an empty hash takes as long as those of a full one. */
+static int walk_hash(const struct kernel_live *live, map_walk_fn fn, void *arg)
+{
+	if (!__atomic_load_n(live->spilled, __ATOMIC_SEQ_CST))
+		return 0;
+	return map_walk(live->hash_fd, sizeof(struct live_key), sizeof(struct live_block), fn, arg);
+}
+
+int kernel_live__for_each(const struct kernel_live *live, kernel_live_fn fn, void *arg)
+{
+	struct visit visit = {fn, arg};
+	struct live_bucket *table;
+	int ret = map_table(live, PROT_READ, &table);
+
+	if (ret)
+		return ret;
+	ret = live_table__for_each(table, live->n_buckets, fn, arg);
+	unmap_table(live, table);
+	return ret ? ret : walk_hash(live, visit_block, &visit);
+}
+
+struct doomed {
+	struct live_key key;
+	struct live_block block;
+};
+
+struct search {
+	uint64_t space;
+	VEC(struct doomed) found;
+};
+
+static int find_doomed(void *arg, const void *key, const void *value)
+{
+	struct search *search = arg;
+	const struct live_key *k = key;
+	struct doomed *slot;
+
+	if (k->space != search->space)
+		return 0;
+	slot = vec_push(&search->found);
+	if (!slot)
+		return -ENOMEM;
+	slot->key = *k;
+	memcpy(&slot->block, value, sizeof(slot->block));
+	return 0;
+}
+
+static int purge_hash(struct kernel_live *live, struct live_bucket *table, uint64_t space,
+		      kernel_live_fn fn, void *arg)
+{
+	struct search search = {.space = space};
+	struct doomed *d;
+	int ret = walk_hash(live, find_doomed, &search);
+
+	vec_for_each (&search.found, d) {
+		/* Else it was freed meanwhile, and is booked. */
+		if (ret || bpf_map_delete_elem(live->hash_fd, &d->key))
+			continue;
+		live_table__unspill(table, live->n_buckets, &d->key);
+		__atomic_fetch_sub(live->spilled, 1, __ATOMIC_SEQ_CST);
+		ret = book_gone(live->gauge, &d->key, &d->block, fn, arg);
+	}
+	vec_free(&search.found);
+	return ret;
+}
+
+int kernel_live__purge(struct kernel_live *live, uint64_t space, kernel_live_fn fn, void *arg)
+{
+	struct live_bucket *table;
+	int ret = map_table(live, PROT_READ | PROT_WRITE, &table);
+
+	if (!ret)
+		ret = live_table__purge(table, live->n_buckets, space, live->gauge, fn, arg);
+	if (!ret)
+		ret = purge_hash(live, table, space, fn, arg);
+	unmap_table(live, table);
+	return ret;
+}

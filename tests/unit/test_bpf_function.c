@@ -547,6 +547,22 @@ static void too_deep_without_ends(void **state)
 	assert_int_equal(counted(COUNTER_SPAN_TOO_DEEP), 30);
 }
 
+/* Once the deepest has ended there is room again, also for a call from a larger frame. */
+static void room_again(void **state)
+{
+	const int deepest = SPAN_DEPTH_MAX - 1;
+
+	for (int i = 0; i < SPAN_DEPTH_MAX + 10; i++)
+		enter(INNER, SP(i));
+	leave(INNER, SP(deepest));
+	enter_at(LEAF, SP(deepest + 5), 5000);
+	leave_at(LEAF, SP(deepest + 5), 5100);
+	assert_int_equal(host.n_records, 2);
+	assert_record(1, LEAF, SPAN_OK, 5000, 5100);
+	assert_int_equal(record(1)->depth, deepest);
+	assert_balanced(deepest);
+}
+
 /* The same recursion goes up and down at its deepest: only what was kept is told. */
 static void too_deep_to_and_fro(void **state)
 {
@@ -1254,6 +1270,7 @@ int main(void)
 		EACH_WAY(tail_calls),
 		EACH_WAY(too_deep_and_back),
 		EACH_WAY(too_deep_without_ends),
+		EACH_WAY(room_again),
 		EACH_WAY(too_deep_to_and_fro),
 		EACH_WAY(too_deep_and_unwound),
 		EACH_WAY(the_deepest_is_called_again),

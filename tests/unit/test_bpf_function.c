@@ -183,7 +183,10 @@ static const struct way *way;
 static int use_way(void **state)
 {
 	way = *state;
-	return set_up(state);
+	set_up(state);
+	for (__u32 pair = OUTER; pair <= LEAF && way == &by_sites; pair++)
+		site_at(START_OF(pair))->flags |= SPAN_FLAG_EXITS;
+	return 0;
 }
 
 static int use_sessions(void **state)
@@ -305,7 +308,7 @@ static void a_function(void **state)
 	assert_string_equal(r->comm, "server");
 	assert_int_equal(r->depth, 0);
 	assert_int_equal(r->parent, 0);
-	assert_int_equal(r->flags, SPAN_FLAG_BARE);
+	assert_int_equal(r->flags & ~SPAN_FLAG_EXITS, SPAN_FLAG_BARE);
 	assert_true(r->id != 0);
 	assert_int_equal(r->child_ns, 0);
 	assert_int_equal(r->name_hash, 0);
@@ -421,6 +424,24 @@ static void left_and_called_again(void **state)
 	assert_balanced(0);
 }
 
+/*
+ * Another function at the place of one that was left: where all exits are probed, there is none
+ * that may have jumped here and has its end to come.
+ */
+static void left_and_another_called(void **state)
+{
+	enter_at(OUTER, SP(1), 50);
+	enter_at(INNER, SP(2), 100);
+	enter_at(LEAF, SP(2), 200);
+	assert_record(0, INNER, SPAN_WAS_UNWOUND, 100, 200);
+	leave_at(LEAF, SP(2), 300);
+	leave_at(OUTER, SP(1), 400);
+	assert_record(1, LEAF, SPAN_OK, 200, 300);
+	assert_int_equal(record(1)->parent, record(2)->id);
+	assert_int_equal(record(2)->child_ns, 200);
+	assert_balanced(0);
+}
+
 /* A recursion of which the innermost frames are gone: the end is that of its own frame. */
 static void an_end_from_an_outer_frame(void **state)
 {
@@ -526,6 +547,22 @@ static void too_deep_without_ends(void **state)
 	assert_int_equal(counted(COUNTER_SPAN_TOO_DEEP), 30);
 }
 
+/* Once the deepest has ended there is room again, also for a call from a larger frame. */
+static void room_again(void **state)
+{
+	const int deepest = SPAN_DEPTH_MAX - 1;
+
+	for (int i = 0; i < SPAN_DEPTH_MAX + 10; i++)
+		enter(INNER, SP(i));
+	leave(INNER, SP(deepest));
+	enter_at(LEAF, SP(deepest + 5), 5000);
+	leave_at(LEAF, SP(deepest + 5), 5100);
+	assert_int_equal(host.n_records, 2);
+	assert_record(1, LEAF, SPAN_OK, 5000, 5100);
+	assert_int_equal(record(1)->depth, deepest);
+	assert_balanced(deepest);
+}
+
 /* The same recursion goes up and down at its deepest: only what was kept is told. */
 static void too_deep_to_and_fro(void **state)
 {
@@ -578,7 +615,7 @@ static void the_deepest_is_called_again(void **state)
 	assert_balanced(deepest);
 }
 
-/* A tail call of the deepest that is kept: two functions, one place. */
+/* A tail call of the deepest that is kept, with hooked returns: two functions, one place. */
 static void too_deep_in_one_frame(void **state)
 {
 	const __u64 deepest = SP(SPAN_DEPTH_MAX - 1);
@@ -1227,15 +1264,18 @@ int main(void)
 		EACH_WAY(left_by_an_exception),
 		EACH_WAY(left_and_caught),
 		EACH_WAY(left_and_called_again),
+		IN_WAY(left_and_another_called, by_sites),
 		EACH_WAY(an_end_from_an_outer_frame),
 		EACH_WAY(ends_without_a_start),
 		EACH_WAY(tail_calls),
 		EACH_WAY(too_deep_and_back),
 		EACH_WAY(too_deep_without_ends),
+		EACH_WAY(room_again),
 		EACH_WAY(too_deep_to_and_fro),
 		EACH_WAY(too_deep_and_unwound),
 		EACH_WAY(the_deepest_is_called_again),
-		EACH_WAY(too_deep_in_one_frame),
+		IN_WAY(too_deep_in_one_frame, by_session),
+		IN_WAY(too_deep_in_one_frame, by_returns),
 		EACH_WAY(a_long_recursion),
 		TEST(what_is_not_ours),
 		TEST(a_target_that_is_not_ready),

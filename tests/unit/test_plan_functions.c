@@ -406,6 +406,9 @@ static void too_many(void **state)
 	assert_int_equal(err.exit_code, EXIT_USAGE);
 	assert_string_equal(err.text, "-f chooses 2100 functions; 2000 are traced at most. Narrow "
 				      "the glob.");
+	err = (struct error){0};
+	everybody__open(&root);
+	assert_int_equal(function_offer__check(&p.plan, &p.rules, &root, &err), -E2BIG);
 	done(&p);
 }
 
@@ -441,9 +444,10 @@ static void offers(void **state)
 		"libnothing.so:f", NULL, -ENOENT,
 		"no file called 'libnothing.so' is mapped by 42, or it has no symbols. grep xp "
 		"/proc/42/maps lists them.");
-	assert_offer("fx_jumps", "because", -ENOTSUP,
-		     "cannot trace fx_jumps of 42: it only jumps on to another function: name that one. "
-		     "perftrace probes -p 42 -f GLOB lists what can be traced.");
+	assert_offer(
+		"fx_jumps", "because", -ENOTSUP,
+		"cannot trace fx_jumps of 42: it only jumps on to another function: name that one. "
+		"perftrace probes -p 42 -f GLOB lists what can be traced.");
 }
 
 static void an_offer_of_nothing(void **state)
@@ -457,6 +461,8 @@ static void an_offer_of_nothing(void **state)
 	add_rules(&rules, "f");
 	assert_int_equal(function_offer__check(&plan, &rules, &root, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "'/opt/unit/program'"));
+	everybody__open(&root); /* somebody who has it may come */
+	assert_int_equal(function_offer__check(&plan, &rules, &root, NULL), 0);
 	function_rules__free(&rules);
 }
 

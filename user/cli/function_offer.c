@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "target/everybody.h"
+
 static int nothing_found(const struct plan_search *search, const struct function_rule *rule,
 			 const struct process *root, struct error *err)
 {
@@ -43,6 +45,8 @@ static const struct plan_probe *first_refused(const struct plan *plan)
 int function_offer__found(const struct plan *plan, const function_rule_list *rules,
 			  const struct process *root, struct error *err)
 {
+	if (everybody__is(root))
+		return 0;
 	for (size_t i = 0; i < rules->len; i++) {
 		static const struct plan_search nowhere;
 		const struct plan_search *search =
@@ -68,7 +72,7 @@ int function_offer__check(const struct plan *plan, const function_rule_list *rul
 			"-f chooses %zu functions; %d are traced at most. Narrow the glob.",
 			plan->functions, PLAN_FUNCTIONS_MAX);
 	refused = first_refused(plan);
-	if (refused && !plan__count(plan, PLAN_FUNCTION))
+	if (refused && !everybody__is(root) && !plan__count(plan, PLAN_FUNCTION))
 		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
 				 "cannot trace %s of %d: %s. perftrace probes -p %d -f GLOB lists "
 				 "what can be traced.",

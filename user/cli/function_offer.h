@@ -7,12 +7,13 @@
 #include "probe/plan.h"
 #include "target/process.h"
 
-/* An error, with a sentence, if a rule chose nothing. */
+/* An error, with a sentence, if a rule chose nothing; of everybody somebody may still come. */
 int function_offer__found(const struct plan *plan, const function_rule_list *rules,
 			  const struct process *root, struct error *err);
 /*
  * An error, with a sentence, if a rule chose nothing, if they choose too many functions, or if
- * every function they chose was refused.
+ * every function they chose was refused. Of everybody only too many are an error: programs that
+ * come later may have the others.
  */
 int function_offer__check(const struct plan *plan, const function_rule_list *rules,
 			  const struct process *root, struct error *err);

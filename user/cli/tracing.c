@@ -160,8 +160,9 @@ static int check_offer(struct tracing *t, const struct tracing_wants *wants, str
 	const struct plan *plan = session__plan(t->session);
 	const struct process *root = session__root(t->session);
 
-	if (everybody__is(root))
-		return 0; /* whatever there is, and what comes */
+	if (everybody__is(root)) /* whatever there is, and what comes */
+		return wants->spans ? function_offer__check(plan, &t->options->functions, root, err)
+				    : 0;
 	if (wants->heap && !session__allocator(t->session)) {
 		const struct plan_allocator *allocator = plan__allocator(plan, root);
 		const char *why = allocator ? allocator->why : "it could not be planned";

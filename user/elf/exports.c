@@ -26,6 +26,8 @@ static int find(const struct elf_image *img, uint32_t type, const char *name, ui
 	size_t size, strings_size;
 	int ret;
 
+	if (!*name) /* sections' symbols have none */
+		return -ENOENT;
 	for (size_t i = 1;; i++) {
 		if (!elf_image__section_at(img, i, &sec))
 			return -ENOENT;

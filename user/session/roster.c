@@ -45,6 +45,10 @@ static bool is_listed(const struct roster *r, pid_t pid)
 		if (p->pid == pid)
 			return true;
 	}
+	vec_for_each (&r->joined, p) {
+		if (p->pid == pid)
+			return true;
+	}
 	return false;
 }
 

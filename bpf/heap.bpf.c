@@ -67,7 +67,6 @@ static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t, 
 	t->old_known = t->old_address ? live_take(t->space, t->old_address, &t->old) : 0;
 	if (t->old_known)
 		gauge_in_realloc(1);
-	t->site.tgid = current_tgid();
 	t->site.depth = capture_stack(ctx, t->layout, &t->stack, t->site.frames, &t->site_key);
 	return fn & HEAP_THROWS ? SKIP_RETURN : 0;
 }
@@ -161,6 +160,7 @@ static __always_inline int call_begins(struct pt_regs *ctx, struct heap_thread *
 		if (t) {
 			t->space = space;
 			t->layout = target->layout;
+			t->site.tgid = task->tgid;
 		}
 	}
 	count(COUNTER_PROBE_HITS, 1);

@@ -96,29 +96,39 @@ static __always_inline __u64 rss_bytes(struct task_struct *task)
 	struct mm_struct *mm = task->mm;
 	__s64 pages;
 
-	if (bpf_core_type_exists(struct mm_rss_stat___before_6_2)) {
+	/*
+	 * Asked of the field, not of the old type: looking for a type that is nowhere libbpf goes
+	 * through the modules, and needs CAP_SYS_ADMIN for that.
+	 */
+	if (bpf_core_field_exists(mm->rss_stat)) {
+		pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
+			mm->rss_stat[3].count /* shared memory */;
+	} else {
 		struct mm_struct___before_6_2 *old = (void *)mm;
 
 		/* Copied: the verifier of 6.1 does not follow a typedef inside an array. */
 		pages = BPF_CORE_READ(old, rss_stat.count[0].counter) +
 			BPF_CORE_READ(old, rss_stat.count[1].counter) +
 			BPF_CORE_READ(old, rss_stat.count[3].counter);
-	} else {
-		pages = mm->rss_stat[0].count /* files */ + mm->rss_stat[1].count /* anonymous */ +
-			mm->rss_stat[3].count /* shared memory */;
 	}
 	return pages > 0 ? (__u64)pages * config.page_size : 0;
 }
 
-/* Waking the reader costs 9 us, so it polls; it is only woken when the ring fills up. */
-static __always_inline __u64 ring_flags(void)
+/*
+ * Waking the reader costs 9 us, so it polls; it is only woken when the ring fills up, and only
+ * while it passes the mark and `window` bytes behind it: a reader that is behind would be woken
+ * for every record.
+ */
+static __always_inline __u64 ring_flags_within(__u64 window)
 {
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
-	/* Only while it passes the mark: a reader that is behind would be woken for every record.
-	 */
-	return waiting - config.wakeup_bytes < sizeof(struct span_record) ? BPF_RB_FORCE_WAKEUP
-									  : BPF_RB_NO_WAKEUP;
+	return waiting - config.wakeup_bytes < window ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline __u64 ring_flags(void)
+{
+	return ring_flags_within(sizeof(struct span_record));
 }
 
 #endif

@@ -13,17 +13,34 @@
 #define POPPED	      8		  /* bytes that `ret` took off the stack */
 #define COMM_LASTS_NS 10000000ULL /* a thread's name is read again after that */
 #define COUNTS_KEPT   256
-#define RING_LOOK     16 /* spans between two looks at how full the ring is */
+#define RING_LOOK     16 /* ends between two looks at how full the ring is */
+/* Passing the mark is noticed within so many bytes: twice what is sent between two looks. */
+#define RING_WINDOW (2 * RING_LOOK * (RECORD_HEAD_LEN(struct span_record) + 8))
 
 static __always_inline int is_left(const struct open_span *top, __u32 pair, __u64 sp)
 {
 	if (top->record.flags & SPAN_FLAG_NAMED)
-		return 0;
-	return top->sp < sp || (top->sp == sp && top->record.pair == pair);
+		return top->sp < sp && top->record.depth >= SPAN_DEPTH_TRUSTED;
+	return top->sp < sp ||
+	       (top->sp == sp && (top->record.pair == pair || top->record.flags & SPAN_FLAG_EXITS));
 }
 
-static __always_inline void fill(struct span_thread *t, struct open_span *span, __u32 pair,
-				 __u64 sp, struct task_struct *task)
+/*
+ * A function begins at `sp`: what was open below is over, and what was open right there, too, but
+ * for one that may have jumped here as its last act and still has its end to come.
+ */
+static __always_inline void leave_for(struct span_thread *t, __u32 pair, __u64 sp)
+{
+	struct open_span *top;
+
+	leave_frames(t, pair, sp);
+	top = t->depth && !t->overflow ? open_at(t, t->depth - 1) : NULL;
+	if (top && top->sp == sp && is_left(top, pair, sp))
+		pop(t, bpf_ktime_get_ns(), SPAN_WAS_UNWOUND);
+}
+
+static __always_inline void fill(struct span_thread *t, struct open_span *span,
+				 const struct span_site *site, __u64 sp, struct task_struct *task)
 {
 	struct open_span *parent = t->depth ? open_at(t, t->depth - 1) : NULL;
 	struct span_record *r = &span->record;
@@ -35,12 +52,12 @@ static __always_inline void fill(struct span_thread *t, struct open_span *span, 
 	r->tgid = task->tgid;
 	r->tid = task->pid;
 	r->depth = t->depth;
-	r->flags = SPAN_FLAG_BARE;
+	r->flags = site->flags;
 	r->id = (__u64)(__u32)task->pid << 32 | (__u32)++t->serial;
 	r->parent = parent ? parent->record.id : 0;
 	r->child_ns = 0;
 	r->name_hash = 0;
-	r->pair = pair;
+	r->pair = site->pair;
 	r->context_len = 0;
 	now = bpf_ktime_get_ns();
 	if (now - t->comm_ns > COMM_LASTS_NS) {
@@ -85,14 +102,14 @@ static __always_inline int begin_function(struct task_struct *task, __u32 index,
 		hand_over_counts(t);
 	top = t->depth ? open_at(t, t->depth - 1) : NULL;
 	if (t->overflow || (top && is_left(top, site->pair, sp)))
-		leave_frames(t, site->pair, sp);
+		leave_for(t, site->pair, sp);
 	span = t->overflow ? NULL : open_at(t, t->depth);
 	if (!span) {
 		t->overflow++;
 		count(COUNTER_SPAN_TOO_DEEP, 1);
 		return 0;
 	}
-	fill(t, span, site->pair, sp, task);
+	fill(t, span, site, sp, task);
 	t->depth++;
 	return 0;
 }
@@ -117,6 +134,17 @@ GLOBAL __u32 find_function(struct span_thread *t, __u32 pair, __u64 sp)
 	return 0;
 }
 
+/*
+ * Whether a function that ends is among those too deep to be kept. Counting does not tell: beyond
+ * 64 hooked returns the kernel hooks no more, and those ends never come.
+ */
+static __always_inline int is_too_deep(struct span_thread *t, __u32 pair, __u64 sp)
+{
+	struct open_span *deepest = &t->open[SPAN_DEPTH_MAX - 1];
+
+	return sp < deepest->sp || (sp == deepest->sp && pair != deepest->record.pair);
+}
+
 /* Not the innermost: something was left without its end, or began in another way. */
 GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 {
@@ -124,18 +152,21 @@ GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 
 	if (!t)
 		return 0;
-	forget_overflow(t, sp);
-	if (t->overflow) {
+	if (t->overflow && is_too_deep(t, pair, sp)) {
 		t->overflow--;
 		return 0;
 	}
+	t->overflow = 0;
 	found = find_function(t, pair, sp);
 	if (!found) {
 		count(COUNTER_SPAN_ORPHAN_ENDS, 1);
 		return 0;
 	}
-	close_above(t, found, sp, now);
-	/* What the program named itself may outlive this frame: it stays, and we below it. */
+	/*
+	 * What the program named itself may outlive the frame it was started in, wherever that was:
+	 * it stays, and we below it. Tracing a function must not change it.
+	 */
+	close_above(t, found, sp, now, 0);
 	if (t->depth != found)
 		end_below(t, found, now);
 	else
@@ -169,7 +200,8 @@ static __always_inline int end_function(struct task_struct *task, __u32 index, _
 	r->rss_bytes = 0;
 	r->rss_delta_bytes = 0;
 	if (bpf_ringbuf_output(&ring, r, RECORD_HEAD_LEN(struct span_record),
-			       t->serial % RING_LOOK ? BPF_RB_NO_WAKEUP : ring_flags()))
+			       t->ends % RING_LOOK ? BPF_RB_NO_WAKEUP
+						   : ring_flags_within(RING_WINDOW)))
 		count(COUNTER_RING_SPANS_LOST, 1);
 	if (parent && parent->record.flags & SPAN_FLAG_SENT)
 		trim(t);

@@ -86,6 +86,13 @@ struct stack_scratch {
 	__u64 calls[STACK_CALLS];   /* return addresses known to follow a call */
 };
 
+/* A probe's struct pt_regs, which can be indexed, unlike a program's context. */
+#define PROBE_REGS	 32	  /* words: a power of two is easy to bound */
+#define PROBE_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
+struct probe_regs {
+	__u64 word[PROBE_REGS];
+};
+
 /* The allocator call a thread is in. Dies with its thread; no memory -> HEAP_NO_STATE. */
 struct heap_thread {
 	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
@@ -104,6 +111,7 @@ struct heap_thread {
 	struct live_block old;
 	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
 	struct stack_scratch stack;
+	struct probe_regs regs; /* scratch */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -146,9 +154,6 @@ struct open_span {
 	struct span_record record;
 };
 
-#define SPAN_REGS	32	 /* words: a power of two is easy to bound */
-#define SPAN_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
-
 /* Open spans of a thread. Dies with it; no memory -> SPAN_NO_STATE. */
 struct span_thread {
 	__u64 serial;	     /* of the last span started */
@@ -160,7 +165,7 @@ struct span_thread {
 	__u32 starts, ends;
 	__u64 comm_ns; /* when comm was read */
 	char comm[COMM_LEN];
-	__u64 regs[SPAN_REGS]; /* the probe's struct pt_regs: indexable, unlike the context */
+	struct probe_regs regs;
 	struct open_span open[SPAN_DEPTH_MAX];
 	struct open_span unscoped[SPAN_UNSCOPED_MAX];
 	struct mark_record mark; /* scratch */

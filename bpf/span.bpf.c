@@ -12,7 +12,7 @@
  * Whether a pair is scoped is learned from its own ends; until the first, user space's hint
  * (both probes in one function) stands.
  */
-#include "span_args.bpf.h"
+#include "args.bpf.h"
 #include "span_stack.bpf.h"
 
 #define SEED 0x5bd1e9955bd1e995ULL
@@ -45,7 +45,7 @@ GLOBAL __u64 name_of(struct span_thread *t, struct span_site *site)
 	word = (__u64 *)t->name.text;
 	for (int i = 0; i < NAME_MAX_LEN / 8; i++)
 		word[i] = 0;
-	len = read_text(t->name.text, NAME_MAX_LEN, fetch_arg(t, &site->name));
+	len = read_text(t->name.text, NAME_MAX_LEN, fetch_arg(&t->regs, &site->name));
 	if (!len) {
 		count(COUNTER_SPAN_NAME_FAULTS, 1);
 		return 0;
@@ -99,7 +99,7 @@ GLOBAL __u32 read_context(struct span_thread *t, struct span_site *site, struct 
 			room = CONTEXT_LEN * 3 / 4;
 		if (site->text_missed[i] >= 16 && !site->text_seen[i])
 			continue;
-		len = read_text(to->bytes + used, room, fetch_arg(t, &site->string[i]));
+		len = read_text(to->bytes + used, room, fetch_arg(&t->regs, &site->string[i]));
 		if (len > room || !is_text(site, to->bytes + used, len)) {
 			site->text_missed[i]++;
 			continue;
@@ -292,7 +292,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	if (!pair)
 		return 0;
 	if (!site->named)
-		forget_overflow(t, sp);
+		forget_overflow(t, site->pair, sp);
 	if (t->overflow && !unscoped(pair)) {
 		t->overflow--;
 		return 0;
@@ -316,7 +316,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	}
 	complete_context(t, span, site);
 	if (!(span->record.flags & SPAN_FLAG_UNSCOPED))
-		close_above(t, found, sp, now);
+		close_above(t, found, sp, now, sp);
 	if (t->depth == found)
 		pop(t, now, SPAN_OK);
 	else
@@ -381,7 +381,7 @@ int span_probe(struct pt_regs *ctx)
 		count(COUNTER_SPAN_NO_STATE, 1);
 		return 0;
 	}
-	bpf_probe_read_kernel(t->regs, SPAN_REGS_BYTES, ctx);
+	bpf_probe_read_kernel(&t->regs, PROBE_REGS_BYTES, ctx);
 	switch (site->role) {
 	case SITE_START:
 		on_start(t, site, sp);

@@ -26,6 +26,7 @@ unit: unit-build
 	$(Q)set -e; for t in $(UNIT_BINS); do $$t; done
 
 include tests/targets/targets.mk
+include tests/targets/go/go.mk
 
 # All cores, unless the caller has said how many.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))

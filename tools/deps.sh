@@ -11,7 +11,7 @@ bench="$build g++ bpftrace redis-server redis-tools postgresql-15 heaptrack valg
 test="$build g++ libcmocka-dev binutils python3 procps postgresql-15 postgresql-contrib redis-server
       redis-tools libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 bpftrace util-linux gcc-multilib
       qemu-system-x86 busybox-static libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev
-      musl-tools"
+      musl-tools golang-1.19-go"
 
 case "${1:-}" in
 build | test | bench | demo) eval "wanted=\$$1" ;;

@@ -28,6 +28,7 @@ enum span_status {
 #define SPAN_FLAG_UNSCOPED 0x01 /* matched by thread and pair; no parent, no children */
 #define SPAN_FLAG_SENT	   0x04 /* ended, a placeholder below others (kernel side only) */
 #define SPAN_FLAG_BARE	   0x08 /* of a function: name and duration, nothing else was looked at */
+#define SPAN_FLAG_EXITS	   0x10 /* of a function whose every exit is probed: a tail call ends it */
 #define SPAN_FLAG_NAMED	   0x02 /* matched by thread and the name given by the program */
 
 /* One finished span, sent at its end. Children of a thread come before their parent. */
@@ -83,7 +84,8 @@ struct life_record {
 	__u32 tgid;
 	__u32 other;
 	__u64 time_ns;
-	__u64 space; /* FORK, EXEC, ADOPTED: the new address space; FORK 0 = shares its parent's (vfork) */
+	__u64 space; /* FORK, EXEC, ADOPTED: the new address space; FORK 0 = shares its parent's
+			(vfork) */
 };
 
 #define RECORD_HEAD_LEN(record) __builtin_offsetof(record, context)

@@ -15,6 +15,9 @@ enum site_role {
 	SITE_END,
 	SITE_CHECKPOINT,
 	SITE_EVENT,
+	/* Not of spans: a program tells of a block itself (name = block, strings = size, weight). */
+	SITE_TOLD_ALLOC,
+	SITE_TOLD_FREE,
 };
 
 enum arg_kind {
@@ -44,7 +47,7 @@ struct span_site {
 	/* SITE_END at a conditional jump: 1 + the condition (its number in jcc) that must hold. */
 	__u8 condition;
 	__u32 stack_moved; /* of a function's entry: how far rsp is below its value there */
-	__u32 pad;
+	__u32 flags;	   /* of a function's entry: SPAN_FLAG_* of its spans */
 	struct arg_spec name;
 	struct arg_spec string[SPAN_STRINGS_MAX];
 	/* Learned: an argument that never held text stops being read (see bpf/span.bpf.c). */

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
+# alone: see children.sh
 # exec in the traced process: the old image's blocks are gone, the new image's work is seen.
 . "${0%/*}/lib.sh"
 
-target execer self 2 1500
+target execer self 2 1000
 all_of --json --no-log
 read_document
 expect "spans of both images" "20 image.work ok" "$(each span name status)"

@@ -20,7 +20,18 @@ def with_rules():
         h.equal(document["heap"][key], truth["malloc"][key], f"without rules: heap.{key}")
 
 
+def results_of(name):
+    """Places where results are read because the return is not hooked."""
+    target = h.Target(name)
+    rows = h.keeps_contract("probes", h.perftrace("probes", "-p", target.pid, "--json", *RULES))
+    target.is_healthy()
+    return [p for p in rows["probes"]
+            if p["symbol"] == "pool_get" and "not hooked" in (p["why"] or "")]
+
+
 def listed():
+    h.equal(results_of("alloc_pool"), [], "plain C: the return is hooked")
+    h.check(results_of("alloc_pool_unwinding"), "where exceptions may pass it is not")
     target = h.Target("alloc_pool")
     rows = h.keeps_contract("probes", h.perftrace("probes", "-p", target.pid, "--json", *RULES))
     names = {p["symbol"] for p in rows["probes"] if p["kind"] == "alloc"}

@@ -14,7 +14,7 @@ CXX_BINS        := $(call in_targets,$(addprefix alloc_cxx_,static jemalloc tcma
 POOL_BINS       := $(call in_targets,alloc_pool_unwinding alloc_pool_prefixed)
 ALLOCATOR_BINS  := $(FAMILY_BINS) $(CXX_BINS) $(POOL_BINS) $(call in_targets,plugin.so)
 
-TARGET_BINS     := $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
+TARGET_BINS     := $(OUTPUT)/tests/targets/execer_static $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
 		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static \
 		   $(ALLOCATOR_BINS)
 
@@ -58,6 +58,11 @@ $(POOL_BINS): tests/targets/alloc_pool.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP $< -o $@ $(HOW)
 
+$(OUTPUT)/tests/targets/thrower.o: tests/targets/parts/thrower.cc
+	@mkdir -p $(@D)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -c $< -o $@
+
 $(OUTPUT)/tests/targets/plugin.so: tests/targets/parts/plugin.c $(OWN_MALLOC)
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
@@ -79,8 +84,9 @@ $(OUTPUT)/tests/targets/alloc_cxx_tcmalloc: HOW := -ltcmalloc_minimal
 $(OUTPUT)/tests/targets/alloc_cxx_mimalloc: HOW := -Wl,--no-as-needed -lmimalloc
 $(OUTPUT)/tests/targets/alloc_cxx_tcmalloc_static: HOW := -static -l:libtcmalloc_minimal.a
 $(OUTPUT)/tests/targets/alloc_cxx_own: HOW := -DUNALIGNED
-$(OUTPUT)/tests/targets/alloc_pool_unwinding: HOW := -Wl,--no-as-needed -lgcc_s
+$(OUTPUT)/tests/targets/alloc_pool_unwinding: HOW := $(OUTPUT)/tests/targets/thrower.o -lstdc++
 $(OUTPUT)/tests/targets/alloc_pool_prefixed: HOW := -DPREFIXED
+$(OUTPUT)/tests/targets/alloc_pool_unwinding: $(OUTPUT)/tests/targets/thrower.o
 $(OUTPUT)/tests/targets/alloc_cxx_own: tests/targets/parts/own_operators.cc
 $(OUTPUT)/tests/targets/alloc_family_own: $(OWN_MALLOC)
 $(OUTPUT)/tests/targets/alloc_family_own_static: $(OWN_MALLOC)
@@ -103,3 +109,31 @@ $(OUTPUT)/tests/targets/early_static: tests/targets/early.c tests/targets/lib/ea
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -o $@ $^
+
+# Functions of a library of ours.
+$(OUTPUT)/tests/targets/libfunctions.so: tests/targets/lib/functions.c tests/targets/lib/functions.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/functions: tests/targets/functions.c $(OUTPUT)/tests/targets/libfunctions.so
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $< -L$(@D) -lfunctions '-Wl,-rpath,$$ORIGIN'
+
+# Plugins, for whoever loads them late: two files of one source.
+$(OUTPUT)/tests/targets/libplug_elder.so $(OUTPUT)/tests/targets/libplug_younger.so: \
+		tests/targets/lib/plug.c tests/targets/usdt.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/plugins: tests/targets/plugins.c \
+		$(OUTPUT)/tests/targets/libplug_elder.so $(OUTPUT)/tests/targets/libplug_younger.so
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $<
+
+$(OUTPUT)/tests/targets/execer_static: tests/targets/execer.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@

@@ -177,6 +177,9 @@ static void names(void **state)
 			 PLACE_ARG1 | PLACE_ARG2 | PLACE_ARG3);
 	assert_int_equal(description__registers(HEAP_ALLOCATES | HEAP_SIZE(4) | HEAP_ALIGN(6)),
 			 PLACE_ARG4 | PLACE_ARG6);
+	assert_int_equal(description__relocate(HEAP_POSIX_MEMALIGN | HEAP_THROWS,
+					       (const uint8_t[]){0, 4, 2, 6, 0, 0, 0}),
+			 HEAP_STORES | HEAP_OUT(4) | HEAP_ALIGN(2) | HEAP_SIZE(6) | HEAP_THROWS);
 	assert_true(description__allocates(HEAP_POSIX_MEMALIGN));
 	assert_false(description__allocates(HEAP_REALLOC));
 	assert_true(description__frees(HEAP_FREE | HEAP_FORWARDS));

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "bpfhost/host.h"
+#include "args.bpf.c"
 #include "span_stack.bpf.c"
 #include "span.bpf.c"
 #include "function.bpf.c"
@@ -1000,41 +1001,41 @@ static void arguments(void **state)
 	struct arg_spec a = {.kind = ARG_REG, .size = 8, .reg_offset = 19 * 8};
 
 	for (int i = 0; i < 21; i++)
-		t.regs[i] = 0xfedcba9876543200ULL + i;
-	assert_int_equal(fetch_arg(&t, &a), 0xfedcba9876543213ULL); /* rsp */
+		t.regs.word[i] = 0xfedcba9876543200ULL + i;
+	assert_int_equal(fetch_arg(&t.regs, &a), 0xfedcba9876543213ULL); /* rsp */
 	a.size = 4;
-	assert_int_equal(fetch_arg(&t, &a), 0x76543213);
+	assert_int_equal(fetch_arg(&t.regs, &a), 0x76543213);
 	a.size = 1;
-	assert_int_equal(fetch_arg(&t, &a), 0x13);
-	t.regs[19] = 0x80f0;
+	assert_int_equal(fetch_arg(&t.regs, &a), 0x13);
+	t.regs.word[19] = 0x80f0;
 	a.is_signed = 1;
-	assert_int_equal(fetch_arg(&t, &a), -16);
+	assert_int_equal(fetch_arg(&t.regs, &a), -16);
 	a.size = 2;
-	assert_int_equal(fetch_arg(&t, &a), -32528);
+	assert_int_equal(fetch_arg(&t.regs, &a), -32528);
 	a = (struct arg_spec){.kind = ARG_CONST, .size = 4, .is_signed = 1, .value = -7};
-	assert_int_equal(fetch_arg(&t, &a), -7);
+	assert_int_equal(fetch_arg(&t.regs, &a), -7);
 	a.is_signed = 0;
-	assert_int_equal(fetch_arg(&t, &a), 0xfffffff9);
+	assert_int_equal(fetch_arg(&t.regs, &a), 0xfffffff9);
 	a.kind = ARG_NONE;
-	assert_int_equal(fetch_arg(&t, &a), 0);
-	t.regs[4] = DATA + 0x100;
-	t.regs[10] = 5;
+	assert_int_equal(fetch_arg(&t.regs, &a), 0);
+	t.regs.word[4] = DATA + 0x100;
+	t.regs.word[10] = 5;
 	memory__put(DATA + 0x110, 0x1122334455667788ULL);
 	memory__put(DATA + 0x138, 42);
 	a = (struct arg_spec){.kind = ARG_DEREF, .size = 8, .reg_offset = 4 * 8, .value = 16};
-	assert_int_equal(fetch_arg(&t, &a), 0x1122334455667788ULL);
+	assert_int_equal(fetch_arg(&t.regs, &a), 0x1122334455667788ULL);
 	a.size = 2;
-	assert_int_equal(fetch_arg(&t, &a), 0x7788);
+	assert_int_equal(fetch_arg(&t.regs, &a), 0x7788);
 	a.scale = 8;
 	a.index_offset = 10 * 8;
-	assert_int_equal(fetch_arg(&t, &a), 42);
+	assert_int_equal(fetch_arg(&t.regs, &a), 42);
 	memory__fault(DATA + 0x138, FAULT_HARD);
-	assert_int_equal(fetch_arg(&t, &a), 0);
+	assert_int_equal(fetch_arg(&t.regs, &a), 0);
 	a.reg_offset = 0xffff; /* of no register: any word, but none outside */
 	a.index_offset = 0xffff;
-	fetch_arg(&t, &a);
+	fetch_arg(&t.regs, &a);
 	assert_int_equal(fetch_arg(NULL, &a), 0);
-	assert_int_equal(fetch_arg(&t, NULL), 0);
+	assert_int_equal(fetch_arg(&t.regs, NULL), 0);
 }
 
 /* ---- a long random run ---- */

@@ -23,6 +23,7 @@ struct fixture {
 	uint32_t site;
 	bool emulated, null_filtered;
 	uint32_t stack_moved;
+	bool reentered;
 	int err;
 };
 
@@ -58,6 +59,10 @@ static const struct fixture fixtures[] = {
 	{"branch onto the site", "488b06 55 48ffc8 75fa c3", PLACE_RETURN, PLACE_ARG1, 0,
 	 .emulated = false},
 	{"branch onto the entry", "488b06 55 48ffc8 75f7 c3", PLACE_RETURN, PLACE_ARG1, 3,
+	 .emulated = true, .reentered = true},
+	{"jump onto the entry", "488b06 55 ebfa", PLACE_RETURN, PLACE_ARG1, 3, .emulated = true,
+	 .reentered = true},
+	{"call of itself", "488b06 55 e8f7ffffff c3", PLACE_RETURN, PLACE_ARG1, 3,
 	 .emulated = true},
 	{"branch behind the site", "488b06 55 48ffc8 75fb c3", PLACE_RETURN, PLACE_ARG1, 3,
 	 .emulated = true},
@@ -107,12 +112,79 @@ static void fixtures_are_placed(void **state)
 		memcpy(code, bytes, n);
 		if (place_probe(code, n, 0x1000, f->need, f->args, &at) != f->err ||
 		    at.site_offset != f->site || at.emulated != f->emulated ||
-		    at.null_filtered != f->null_filtered || at.stack_moved != f->stack_moved)
+		    at.null_filtered != f->null_filtered || at.stack_moved != f->stack_moved ||
+		    at.reentered != f->reentered)
 			fail_msg("%s: +%u %s (%s)", f->what, at.site_offset, at.instruction,
 				 at.why);
 		assert_non_null(at.why);
 		assert_true(at.instruction[0] != '\0');
 		free(code);
+	}
+}
+
+/* An argument that is copied to another argument's register is read there. */
+static void arguments_that_move(void **state)
+{
+	static const struct {
+		const char *what, *code;
+		uint32_t args, site;
+		bool emulated;
+		uint8_t now[PLACE_ARGUMENTS + 1];
+	} cases[] = {
+		{"mimalloc: size to rsi", "4889fe 64488b38 7700 c3", PLACE_ARG1, 7, true, {0, 2}},
+		{"the other encoding of mov", "488bf7 31ff 7700 c3", PLACE_ARG1, 5, true, {0, 2}},
+		{"to r8", "4989f8 31ff 7700 c3", PLACE_ARG1, 5, true, {0, 5}},
+		{"both where they were",
+		 "4889f8 7700 c3",
+		 PLACE_ARG1 | PLACE_ARG2,
+		 3,
+		 true,
+		 {0, 1, 2}},
+		{"twice", "4889fe 4889f1 31ff 31f6 7700 c3", PLACE_ARG1, 10, true, {0, 4}},
+		{"for a moment in no argument's register",
+		 "4889f8 4889f7 4889c6 7700 c3",
+		 PLACE_ARG1 | PLACE_ARG2,
+		 0,
+		 false,
+		 {0, 1, 2}},
+		{"over another argument that is needed",
+		 "4889fe 7700 c3",
+		 PLACE_ARG1 | PLACE_ARG2,
+		 0,
+		 false,
+		 {0, 1, 2}},
+		{"to a register that is no argument's",
+		 "4889fb 31ff 7700 c3",
+		 PLACE_ARG1,
+		 0,
+		 false,
+		 {0, 1}},
+		{"only its lower half", "89fe 31ff 7700 c3", PLACE_ARG1, 0, false, {0, 1}},
+		{"the copy is lost again",
+		 "4889fe 31ff 31f6 7700 c3",
+		 PLACE_ARG1,
+		 0,
+		 false,
+		 {0, 1}},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t bytes[64];
+		size_t n = from_hex(cases[i].code, bytes);
+		struct placement at;
+
+		assert_int_equal(
+			place_probe_following(bytes, n, 0x1000, PLACE_RETURN, cases[i].args, &at),
+			0);
+		if (at.site_offset != cases[i].site || at.emulated != cases[i].emulated ||
+		    memcmp(at.argument_now, cases[i].now, sizeof(at.argument_now)))
+			fail_msg("%s: +%u %s (%s)", cases[i].what, at.site_offset, at.instruction,
+				 at.why);
+		/* Who does not ask for it gets the arguments where they belong. */
+		assert_int_equal(place_probe(bytes, n, 0x1000, PLACE_RETURN, cases[i].args, &at),
+				 0);
+		for (int a = 1; a <= PLACE_ARGUMENTS; a++)
+			assert_true(!at.argument_now[a] || at.argument_now[a] == a);
 	}
 }
 
@@ -237,8 +309,11 @@ static void debian_jemalloc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fixtures_are_placed), cmocka_unit_test(no_code),
-		cmocka_unit_test(random_code),	       cmocka_unit_test(debian_glibc),
+		cmocka_unit_test(arguments_that_move),
+		cmocka_unit_test(fixtures_are_placed),
+		cmocka_unit_test(no_code),
+		cmocka_unit_test(random_code),
+		cmocka_unit_test(debian_glibc),
 		cmocka_unit_test(debian_jemalloc),
 	};
 

@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORE = os.path.join(os.path.dirname(HERE), "core")
 GUEST_SECONDS = 300  # from power on to power off
 CASE_SECONDS = 90
-SIDE_BY_SIDE = 2     # cases; they wait a lot
+SIDE_BY_SIDE = 3     # cases; they wait a lot
 CONSOLE_LINES = 60
 
 

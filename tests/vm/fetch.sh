@@ -38,7 +38,8 @@ archive_of() {
 	*-backports) base=${1%-backports} ;;
 	*) base=$1 ;;
 	esac
-	apt-get indextargets --no-release-info --format '$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)' |
+	apt-get indextargets --no-release-info \
+		--format '$(CREATED_BY) $(RELEASE) $(COMPONENT) $(REPO_URI)' |
 		awk -v suite="$base" '$1 == "Packages" && $2 == suite && $3 == "main" { print $4; exit }'
 }
 
@@ -56,7 +57,9 @@ isolated() {
 }
 
 quietly() {
-	"$@" >"$state/log" 2>&1 || { tail -n 20 "$state/log" >&2; die "$name: apt failed, its last words are above"; }
+	"$@" >"$state/log" 2>&1 && return
+	tail -n 20 "$state/log" >&2
+	die "$name: apt failed, its last words are above"
 }
 
 fetch() {
@@ -70,7 +73,7 @@ fetch() {
 		[ -n "$archive" ] || die "no source of $suite in this machine's apt sources"
 		echo "deb [signed-by=$keys arch=amd64] $archive $suite main"
 	done >"$state/sources.list"
-	quietly isolated apt-get update
+	quietly isolated apt-get -o APT::Update::Error-Mode=any update
 	image=$(isolated apt-cache show --no-all-versions "$package" |
 		sed -n 's/^Depends:.*\(linux-image-[^ ,]*\).*/\1/p')
 	[ -n "$image" ] || die "$name: $package names no kernel in $*"

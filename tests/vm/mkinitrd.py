@@ -22,7 +22,8 @@ def libraries(path):
     with open(path, "rb") as f:
         if f.read(4) != b"\x7fELF":
             return []
-    done = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False)
     said = done.stdout.decode()
     if "not found" in said:
         sys.exit(f"mkinitrd: {path} lacks a library: {said}")

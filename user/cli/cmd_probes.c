@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/notice.h"
 #include "cli/cli.h"
+#include "cli/function_offer.h"
 #include "cli/plan_listing.h"
 #include "cli/tracing.h"
 
@@ -44,6 +46,11 @@ int command_probes(const struct options *options, struct error *err)
 		ret = process__open(pids.data[0], &process, err);
 	if (!ret)
 		ret = plan_one(&plan, &process, options, err);
+	if (!ret)
+		ret = function_offer__found(&plan, &options->functions, &process, err);
+	if (!ret && plan.functions > PLAN_FUNCTIONS_MAX)
+		notice(NOTICE_WARNING, "-f chooses %zu functions, of which the first %d are listed",
+		       plan.functions, PLAN_FUNCTIONS_MAX);
 	if (!ret) {
 		struct plan_listing listing = {
 			.plan = &plan,

@@ -80,7 +80,7 @@ static const struct option_row {
 	 "trace children, too (default if some run the same program)"},
 	{OPT_NO_FOLLOW, "no-follow", NULL, OPTIONS_RUN, "do not trace children"},
 	{OPT_INODE_WIDE, "inode-wide", NULL, OPTIONS_RUN,
-	 "probe libraries for everybody who maps them: children miss nothing, others pay, too"},
+	 "link libraries for all who map them: no gap, others pay"},
 	{OPT_MODE, "mode", "MODE", OPTIONS_HEAP, "how the heap is traced: exact (auto = exact)"},
 	{OPT_TOP, "top", "N", OPTIONS_HEAP, "list at most N call sites"},
 	{OPT_OLDER, "older", "TIME", OPTIONS_AGE, "only blocks that are older than TIME"},

@@ -47,8 +47,9 @@ static double price_of(const struct prices *p, const struct plan_probe *probe)
 static const char *kind_name(enum plan_kind kind)
 {
 	static const char *const names[] = {
-		[PLAN_ALLOC] = "alloc",	      [PLAN_SPAN] = "span",	[PLAN_MARK] = "mark",
-		[PLAN_FUNCTION] = "function", [PLAN_LOADER] = "loader", [PLAN_USDT] = "usdt",
+		[PLAN_ALLOC] = "alloc", [PLAN_TOLD] = "alloc",	      [PLAN_SPAN] = "span",
+		[PLAN_MARK] = "mark",	[PLAN_FUNCTION] = "function", [PLAN_LOADER] = "loader",
+		[PLAN_USDT] = "usdt",
 	};
 
 	return names[kind];
@@ -204,7 +205,7 @@ int plan_listing__write(const struct plan_listing *l, const struct options *opti
 		.heap = l->heap,
 		.spans = l->spans,
 		.span_pairs = plan__span_pairs(l->plan),
-		.functions = l->plan->functions,
+		.functions = plan__function_spans(l->plan),
 		.own_macros = plan__has_own_macros(l->plan),
 	};
 	struct prices prices = {0};

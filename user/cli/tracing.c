@@ -17,7 +17,7 @@
 #include "base/strbuf.h"
 #include "cli/function_offer.h"
 #include "cli/launched.h"
-#include "cli/shared_price.h"
+#include "cli/price.h"
 #include "cli/signals.h"
 #include "output/format.h"
 #include "target/everybody.h"
@@ -101,8 +101,8 @@ static void announce_refusals(struct tracing *t, const struct plan *plan)
 	if (refused > 1)
 		notice(NOTICE_WARNING, "%zu probes refused in all; -v names them", refused);
 	if (refused)
-		tracing__note(t, "%zu probes were refused; what they would have seen is missing",
-			      refused);
+		tracing__note(t, "%zu probe%s refused; what %s would have seen is missing", refused,
+			      refused == 1 ? " was" : "s were", refused == 1 ? "it" : "they");
 }
 
 static void announce(struct tracing *t)
@@ -112,6 +112,7 @@ static void announce(struct tracing *t)
 	const struct plan *plan = session__plan(s);
 	const char *allocator = session__allocator(s);
 	size_t processes = session__process_count(s), pairs = plan__span_pairs(plan);
+	size_t functions = plan__function_spans(plan);
 	char pid[16] = "";
 	struct strbuf what = {0};
 
@@ -119,9 +120,8 @@ static void announce(struct tracing *t)
 		strbuf_printf(&what, ", %zu span pair%s", pairs, pairs == 1 ? "" : "s");
 	if (plan__has_own_macros(plan))
 		strbuf_puts(&what, ", perftrace.h spans");
-	if (plan->functions)
-		strbuf_printf(&what, ", %zu function%s", plan->functions,
-			      plan->functions == 1 ? "" : "s");
+	if (functions)
+		strbuf_printf(&what, ", %zu function%s", functions, functions == 1 ? "" : "s");
 	if (allocator)
 		strbuf_printf(&what, ", %s", allocator);
 	if (session__follows(s) && !everybody__is(root))
@@ -146,6 +146,7 @@ static void announce(struct tracing *t)
 	if (allocator)
 		notice(NOTICE_INFO, "heap exact: every call is booked; an "
 				    "allocation-heavy program will feel it");
+	price__tell_stepped(plan);
 	if (t->launched && t->launched->launch.caveat) {
 		notice(NOTICE_WARNING, "%s", t->launched->launch.caveat);
 		tracing__note(t, "%s", t->launched->launch.caveat);
@@ -309,7 +310,7 @@ int tracing__attach(struct tracing *t, struct error *err)
 {
 	int ret;
 
-	shared_price__tell(session__plan(t->session), session__root(t->session), t->options);
+	price__tell_others(session__plan(t->session), session__root(t->session), t->options);
 	ret = session__attach(t->session, err);
 
 	if (ret)
@@ -365,6 +366,8 @@ static void note_limits(struct tracing *t)
 {
 	const struct session_results *r = &t->results;
 
+	if (everybody__is(session__root(t->session)))
+		tracing__note(t, "target: pid is 0, exe and started are null: all processes");
 	tracing__note(t, "overhead.estimated_percent: n/a, it is not computed in this "
 			 "version");
 	if (r->ledger.children.gap_ns_total || r->ledger.children.never_linked)
@@ -374,6 +377,14 @@ static void note_limits(struct tracing *t)
 	if (r->heap.traced)
 		tracing__note(t, "heap: only blocks allocated since the attach; stacks by frame "
 				 "pointers, so callers compiled without them are missing");
+	if (process__memory_lags())
+		tracing__note(t, "RSS: before Linux 6.2 the kernel is up to 64 page faults per "
+				 "thread behind");
+	if (r->heap.sampled)
+		tracing__note(t,
+			      "heap: blocks of %s are samples that the program tells of, their "
+			      "bytes what those stand for",
+			      TOLD_PROVIDER);
 	if (r->malformed_records)
 		tracing__note(t, "%llu records had no known form and were ignored",
 			      (unsigned long long)r->malformed_records);

@@ -45,9 +45,11 @@ static void look_at_symbol(struct findings *f, const char *name, bool defined)
 	/* OpenSSL has contexts for asynchronous jobs, which a program drives with these calls. */
 	static const char *const openssl[] = {"ASYNC_start_job", "SSL_waiting_for_async",
 					      "SSL_get_all_async_fds", NULL};
+	/* A signal handler on a stack of its own is entered like a coroutine. */
 	static const char *const switching[] = {
-		"makecontext",	 "swapcontext",	  "setcontext",	    "co_switch",     "co_swap",
-		"coro_transfer", "jump_fcontext", "ontop_fcontext", "make_fcontext", NULL};
+		"sigaltstack", "makecontext",	"swapcontext",	 "setcontext",	   "co_switch",
+		"co_swap",     "coro_transfer", "jump_fcontext", "ontop_fcontext", "make_fcontext",
+		NULL};
 	static const char *const throwing[] = {"__cxa_throw", "__cxa_rethrow", NULL};
 	/* Static programs have all of libgcc's, used or not. */
 	static const char *const raising[] = {"_Unwind_RaiseException", "_Unwind_ForcedUnwind",

@@ -36,7 +36,10 @@ struct elf_runtime {
 	bool serves_others;
 	/* Stacks of its threads grow by moving or in pieces (Go, gcc -fsplit-stack). */
 	bool moves_stacks;
-	/* It uses coroutines with stacks of their own (makecontext, Boost.Context, ...). */
+	/*
+	 * It uses coroutines (makecontext, Boost.Context, ...) or signal handlers with stacks of
+	 * their own: the kernel takes frames on a lower stack for left and forgets their hooks.
+	 */
 	bool switches_stacks;
 };
 

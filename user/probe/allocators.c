@@ -233,6 +233,20 @@ uint32_t description__registers(uint32_t description)
 	       registers[HEAP_ARGUMENT(description, HEAP_FLAGS)];
 }
 
+uint32_t description__relocate(uint32_t description, const uint8_t *now)
+{
+	static const uint32_t fields[] = {HEAP_SIZE(1),	 HEAP_COUNT(1), HEAP_BLOCK(1),
+					  HEAP_ALIGN(1), HEAP_OUT(1),	HEAP_FLAGS(1)};
+	uint32_t out = description;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		uint32_t n = (description / fields[i]) & 7;
+
+		out = (out & ~(fields[i] * 7)) | fields[i] * now[n];
+	}
+	return out;
+}
+
 const struct allocator_function *allocators__family(size_t index, const char **prefix, size_t *n)
 {
 	if (index >= FAMILIES)

@@ -44,6 +44,9 @@ bool description__frees(uint32_t description);
 /* The registers in which its arguments are: PLACE_ARG* of probe/place.h. */
 uint32_t description__registers(uint32_t description);
 
+/* The description for a probe where argument N is in the register of argument now[N]. */
+uint32_t description__relocate(uint32_t description, const uint8_t *now);
+
 /* For tests: all families, one after the other; NULL behind the last one. */
 const struct allocator_function *allocators__family(size_t index, const char **prefix, size_t *n);
 

@@ -9,6 +9,8 @@
 #include "target/link_order.h"
 
 #define LAST SIZE_MAX
+/* More than any allocator has; an object with a thousand mallocs was made to keep us busy. */
+#define DEFINITIONS_MAX 256
 
 /* Files by which allocators are known. */
 static const struct {
@@ -64,8 +66,6 @@ static void note_maker(struct heap_object *object, const char *name)
 		object->maker = MAKER_MUSL;
 	else if (object->maker == MAKER_UNKNOWN && !strcmp(name, "_int_malloc"))
 		object->maker = MAKER_GLIBC;
-	else if (!strcmp(name, "_Unwind_RaiseException"))
-		object->unwinds = true;
 }
 
 /* Of symbols in both tables the exported one counts. */
@@ -94,6 +94,8 @@ static int add_symbol(struct heap_object *object, const struct elf_symbol *symbo
 	    !allocators__match(symbol->name, len, &match))
 		return 0;
 	d = known_definition(object, symbol, &match);
+	if (!d && object->definitions.len == DEFINITIONS_MAX)
+		return 0;
 	if (!d) {
 		d = vec_push(&object->definitions);
 		if (!d)

@@ -32,7 +32,6 @@ struct heap_object {
 	const char *path;
 	bool is_executable, is_libc;
 	bool is_dynamic_linker; /* it serves itself alone */
-	bool unwinds;		/* exceptions are thrown with its help */
 	bool has_symbols;
 	enum heap_maker maker;
 	VEC(struct heap_definition) definitions;

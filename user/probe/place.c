@@ -13,7 +13,9 @@ struct walk {
 	const uint8_t *code;
 	size_t len;
 	enum place_need need;
-	uint32_t needed; /* argument registers */
+	uint32_t needed;		       /* argument registers */
+	bool following;			       /* copies of arguments are as good as they */
+	uint16_t holders[PLACE_ARGUMENTS + 1]; /* registers that hold argument N; 0 = not needed */
 	size_t at;
 	struct insn insn;     /* the one at `at` */
 	uint32_t stack_moved; /* before that instruction */
@@ -48,6 +50,68 @@ static bool is_null_test(const struct insn *insn)
 	       insn->map == MAP_1BYTE && insn->opcode == 0x85 && insn->modrm == 0xff;
 }
 
+static const enum gpr argument_registers[PLACE_ARGUMENTS + 1] = {
+	[1] = GPR_RDI, [2] = GPR_RSI, [3] = GPR_RDX, [4] = GPR_RCX, [5] = GPR_R8, [6] = GPR_R9,
+};
+
+static void begin_following(struct walk *w, bool following)
+{
+	w->following = following;
+	for (int n = 1; n <= PLACE_ARGUMENTS; n++) {
+		uint16_t bit = GPR_BIT(argument_registers[n]);
+
+		w->holders[n] = w->needed & bit;
+	}
+}
+
+/* mov of a whole register to another. */
+static bool is_copy(const struct insn *i, enum gpr *from, enum gpr *to)
+{
+	enum gpr reg = ((i->modrm >> 3) & 7) | (i->rex & 4 ? 8 : 0);
+	enum gpr rm = (i->modrm & 7) | (i->rex & 1 ? 8 : 0);
+
+	if (i->form != FORM_LEGACY || i->map != MAP_1BYTE || i->prefixes || !(i->rex & 8) ||
+	    (i->opcode != 0x89 && i->opcode != 0x8b) || i->modrm < 0xc0)
+		return false;
+	*from = i->opcode == 0x89 ? reg : rm;
+	*to = i->opcode == 0x89 ? rm : reg;
+	return true;
+}
+
+/* Of the registers that hold argument `n`, one whose number a program can be told; 0 = none. */
+static int argument_now(const struct walk *w, int n)
+{
+	if (w->holders[n] & GPR_BIT(argument_registers[n]))
+		return n;
+	for (int other = 1; other <= PLACE_ARGUMENTS; other++) {
+		if (w->holders[n] & GPR_BIT(argument_registers[other]))
+			return other;
+	}
+	return 0;
+}
+
+/* Are all arguments still to be had behind this instruction? */
+static bool keeps_arguments(struct walk *w)
+{
+	enum gpr from = GPR_RSP, to = GPR_RSP;
+	bool copies = is_copy(&w->insn, &from, &to);
+
+	if (!w->following)
+		return !(w->insn.writes & w->needed);
+	for (int n = 1; n <= PLACE_ARGUMENTS; n++) {
+		bool copied = copies && (w->holders[n] & GPR_BIT(from));
+
+		if (!w->holders[n])
+			continue;
+		w->holders[n] &= ~w->insn.writes;
+		if (copied)
+			w->holders[n] |= GPR_BIT(to);
+		if (!argument_now(w, n))
+			return false;
+	}
+	return true;
+}
+
 /* Whether the site may lie behind this instruction. */
 static bool may_pass(struct walk *w)
 {
@@ -62,7 +126,7 @@ static bool may_pass(struct walk *w)
 		w->stopped = "entry: an instruction with unknown effects comes first";
 		return false;
 	}
-	if (i->writes & w->needed) {
+	if (!keeps_arguments(w)) {
 		w->stopped = "entry: an argument register is overwritten early";
 		return false;
 	}
@@ -136,21 +200,41 @@ static bool is_reached_otherwise(const struct walk *w, size_t site, const char *
 	return false;
 }
 
+/* Calls of itself are calls; whatever else leads to the entry passes it once more. */
+static bool is_reentered(const uint8_t *code, size_t len)
+{
+	struct insn insn;
+
+	for (size_t at = 0; at < len; at += insn.length) {
+		if (insn_decode(code + at, len - at, &insn))
+			return false;
+		if (insn.relative && insn.kind != INSN_CALL && (int64_t)at + insn.target == 0)
+			return true;
+	}
+	return false;
+}
+
 static void describe_site(const struct walk *w, const char *why, struct placement *out)
 {
 	out->site_offset = (uint32_t)w->at;
 	out->stack_moved = w->stack_moved;
 	out->emulated = w->insn.emulated;
+	for (int n = 1; n <= PLACE_ARGUMENTS; n++)
+		out->argument_now[n] = w->holders[n] ? argument_now(w, n) : 0;
 	out->why = why;
 	insn_describe(&w->insn, w->code + w->at, out->instruction, sizeof(out->instruction));
 }
 
-static int stay_at_entry(const uint8_t *code, size_t len, const char *why, struct placement *out)
+static int stay_at_entry(const uint8_t *code, size_t len, uint32_t needed, const char *why,
+			 struct placement *out)
 {
-	struct walk w = {.code = code, .len = len};
+	struct walk w = {.code = code, .len = len, .needed = needed};
 
+	begin_following(&w, false);
 	if (insn_decode(code, len, &w.insn)) {
 		*out = (struct placement){.why = why};
+		for (int n = 1; n <= PLACE_ARGUMENTS; n++)
+			out->argument_now[n] = w.holders[n] ? n : 0;
 		snprintf(out->instruction, sizeof(out->instruction), "unknown");
 		return 0;
 	}
@@ -170,18 +254,16 @@ static bool pass_null_check(const struct walk *at_je, struct walk *out)
 	       at_je->insn.target > 0 && find_emulated(out);
 }
 
-int place_probe(const uint8_t *code, size_t len, uint64_t entry_vaddr, enum place_need need,
-		uint32_t arg_regs_needed_mask, struct placement *out)
+static int choose_site(const uint8_t *code, size_t len, enum place_need need,
+		       uint32_t arg_regs_needed_mask, bool following, struct placement *out)
 {
 	struct walk w = {.code = code, .len = len, .need = need, .needed = arg_regs_needed_mask};
 	struct walk filtered;
 	const char *why;
 
-	memset(out, 0, sizeof(*out));
-	if (!len)
-		return -EINVAL;
+	begin_following(&w, following);
 	if (!find_emulated(&w))
-		return stay_at_entry(code, len, w.stopped, out);
+		return stay_at_entry(code, len, w.needed, w.stopped, out);
 	if (!w.at) {
 		describe_site(&w, "the first instruction is cheap", out);
 		return 0;
@@ -192,7 +274,33 @@ int place_probe(const uint8_t *code, size_t len, uint64_t entry_vaddr, enum plac
 		return 0;
 	}
 	if (is_reached_otherwise(&w, w.at, &why))
-		return stay_at_entry(code, len, why, out);
+		return stay_at_entry(code, len, w.needed, why, out);
 	describe_site(&w, "moved to the first cheap instruction", out);
 	return 0;
+}
+
+static int place(const uint8_t *code, size_t len, enum place_need need,
+		 uint32_t arg_regs_needed_mask, bool following, struct placement *out)
+{
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	if (!len)
+		return -EINVAL;
+	ret = choose_site(code, len, need, arg_regs_needed_mask, following, out);
+	out->reentered = is_reentered(code, len);
+	return ret;
+}
+
+int place_probe(const uint8_t *code, size_t len, uint64_t entry_vaddr, enum place_need need,
+		uint32_t arg_regs_needed_mask, struct placement *out)
+{
+	return place(code, len, need, arg_regs_needed_mask, false, out);
+}
+
+int place_probe_following(const uint8_t *code, size_t len, uint64_t entry_vaddr,
+			  enum place_need need, uint32_t arg_regs_needed_mask,
+			  struct placement *out)
+{
+	return place(code, len, need, arg_regs_needed_mask, true, out);
 }

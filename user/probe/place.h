@@ -24,6 +24,8 @@
 #define PLACE_ARG6     GPR_BIT(GPR_R9)
 #define PLACE_ALL_ARGS (PLACE_ARG1 | PLACE_ARG2 | PLACE_ARG3 | PLACE_ARG4 | PLACE_ARG5 | PLACE_ARG6)
 
+#define PLACE_ARGUMENTS 6
+
 enum place_need {
 	/* The program reads arguments only; rsp may have moved by `stack_moved` bytes. */
 	PLACE_ENTRY,
@@ -39,7 +41,13 @@ struct placement {
 	const char *why;      /* a constant phrase, for people */
 	bool emulated;	      /* cheap; false = single-stepped */
 	bool null_filtered;   /* calls with a NULL first argument do not reach the site */
+	bool reentered;	      /* a jump of the function leads to its entry: one call passes twice */
 	uint32_t stack_moved; /* how far rsp is below its value at the entry */
+	/*
+	 * place_probe_following(): which argument's register holds argument N now, by number;
+	 * mostly N itself. 0 = argument N was not asked for.
+	 */
+	uint8_t argument_now[PLACE_ARGUMENTS + 1];
 };
 
 /*
@@ -50,5 +58,12 @@ struct placement {
  */
 int place_probe(const uint8_t *code, size_t len, uint64_t entry_vaddr, enum place_need need,
 		uint32_t arg_regs_needed_mask, struct placement *out);
+/*
+ * The same for a program that is told where each argument is (argument_now): an argument may have
+ * been copied to another argument's register before its own is overwritten.
+ */
+int place_probe_following(const uint8_t *code, size_t len, uint64_t entry_vaddr,
+			  enum place_need need, uint32_t arg_regs_needed_mask,
+			  struct placement *out);
 
 #endif

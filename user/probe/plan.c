@@ -193,6 +193,7 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 		      const struct plan_options *options, struct error *err)
 {
 	bool functions = options->functions && options->functions->len;
+	bool rules = options->alloc_rules && options->alloc_rules->len;
 	struct plan_hazards hazards = {0};
 	image_list images = {0};
 	struct plan_image *image;
@@ -208,10 +209,15 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 		own->abi.by_name = 1;
 	}
 	ret = open_images(plan, process, maps, &images);
-	if (!ret && functions)
+	vec_for_each (&images, image) {
+		if (!ret && options->heap && image->is_new)
+			ret = plan_told__add(plan, image);
+	}
+	if (!ret && (functions || (options->heap && rules)))
 		ret = find_hazards(plan, process, maps, &images, options, &hazards);
 	if (!ret && options->heap)
-		ret = plan_heap__add(plan, process, maps, images.data, images.len, options);
+		ret = plan_heap__add(plan, process, maps, images.data, images.len, options,
+				     &hazards);
 	vec_for_each (&images, image) {
 		if (!ret && options->spans && image->is_new)
 			ret = plan_spans__add(plan, image, options->rules);
@@ -290,6 +296,17 @@ size_t plan__count(const struct plan *plan, enum plan_kind kind)
 
 	vec_for_each (&plan->probes, probe)
 		n += probe->kind == kind && !probe->refused;
+	return n;
+}
+
+size_t plan__function_spans(const struct plan *plan)
+{
+	const struct plan_probe *probe;
+	size_t n = 0;
+
+	vec_for_each (&plan->probes, probe)
+		n += probe->kind == PLAN_FUNCTION && !probe->refused &&
+		     plan->sites.data[probe->cookie].role == SITE_START;
 	return n;
 }
 

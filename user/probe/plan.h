@@ -16,6 +16,7 @@
 #include "base/nearest.h"
 #include "base/vec.h"
 #include "elf/image.h"
+#include "elf/notes.h"
 #include "elf/runtime.h"
 #include "probe/alloc_rules.h"
 #include "probe/function_rules.h"
@@ -26,6 +27,7 @@
 
 enum plan_kind {
 	PLAN_ALLOC,    /* a function of an allocator; cookie = its description, bpf/abi/heap.h */
+	PLAN_TOLD,     /* where a program tells of a block itself; cookie = index into `sites` */
 	PLAN_SPAN,     /* start or end of a span; cookie = index into `sites` */
 	PLAN_MARK,     /* checkpoint or event of our own header; cookie likewise */
 	PLAN_FUNCTION, /* entry of a function that is a span, or one of its exits; likewise */
@@ -50,7 +52,7 @@ struct plan_object {
 	 * Shared libraries never: bystanders would pay.
 	 */
 	bool is_executable;
-	struct elf_runtime runtime; /* filled if functions were asked for */
+	struct elf_runtime runtime; /* filled if functions or --alloc were asked for */
 };
 
 struct plan_probe {
@@ -89,6 +91,7 @@ struct plan_options {
 /* What became of one function rule. */
 struct plan_search {
 	size_t objects;		/* files it looked into */
+	size_t names;		/* of functions there; 0 = they are stripped */
 	size_t found;		/* functions it chose */
 	struct nearest nearest; /* while none was found */
 };
@@ -100,6 +103,7 @@ struct plan_allocator {
 	uint64_t exe_dev, exe_inode;
 	bool found;
 	bool has_rules;	     /* functions of the user's are among them */
+	bool sampled;	     /* some of it is told by the program, in samples */
 	const char *why;     /* constant phrase: why nothing was found, or NULL */
 	VEC(size_t) objects; /* whose PLAN_ALLOC probes belong to it */
 	char label[128];     /* "glibc malloc", "glibc malloc + jemalloc (_rjem_)" */
@@ -109,7 +113,7 @@ struct plan_allocator {
 struct plan_alloc_rule {
 	const struct alloc_rule *rule; /* borrowed from the options */
 	bool object_found, found;      /* the library, a function in it */
-	bool go;		       /* it is of a kind whose returns cannot be probed */
+	bool moves_stacks;	       /* it is of a kind whose calls cannot be followed */
 	struct nearest nearest;	       /* a function whose name comes near */
 };
 
@@ -134,10 +138,10 @@ struct plan {
 	VEC(struct plan_alloc_rule) alloc_rules; /* of all processes together */
 	VEC(struct plan_file) useless;
 	VEC(struct plan_program) programs; /* if functions were asked for */
-	VEC(struct plan_search) searches; /* one per function rule */
-	size_t functions;		  /* chosen by the rules, planned or not */
-	unsigned int bad_objects;	  /* mapped files that could not be read as ELF */
-	size_t notes_left_out;		  /* USDT sites beyond what one object may bring */
+	VEC(struct plan_search) searches;  /* one per function rule */
+	size_t functions;		   /* chosen by the rules, planned or not */
+	unsigned int bad_objects;	   /* mapped files that could not be read as ELF */
+	size_t notes_left_out;		   /* USDT sites beyond what one object may bring */
 };
 
 /*
@@ -167,6 +171,8 @@ const struct plan_object *plan__object_of(const struct plan *plan, const struct 
 void plan__refuse_from(struct plan *plan, size_t first, const char *reason);
 /* How many probes of a kind will be attached (not refused). */
 size_t plan__count(const struct plan *plan, enum plan_kind kind);
+/* Functions that will be traced as spans (not refused). */
+size_t plan__function_spans(const struct plan *plan);
 /* USDT pairs in the plan. */
 size_t plan__span_pairs(const struct plan *plan);
 bool plan__has_own_macros(const struct plan *plan);
@@ -183,11 +189,15 @@ struct plan_image {
 /* A new probe in the plan, its symbol copied; NULL when out of memory. */
 struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_t object,
 				   const char *symbol);
-int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
-		   const struct plan_image *images, size_t n, const struct plan_options *options);
 /* Puts the probe, whose `offset` is the function's entry, where `at` says. */
 void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
+/* Why a USDT site must not be probed; a constant phrase, NULL: it may. */
+const char *plan_usdt__refuse(const struct elf_image *image, const struct usdt_note *note);
+/* Probes of an object that tells of its heap (plan_told.c). */
+int plan_told__add(struct plan *plan, const struct plan_image *image);
+/* Their provider. */
+#define TOLD_PROVIDER "otel_memory"
 /* What in a process forbids ways of seeing functions end; constant phrases. */
 struct plan_hazards {
 	const char *return_hook; /* why returns must not be hooked, or NULL */
@@ -199,6 +209,9 @@ struct plan_hazards {
  */
 int plan_hazards__find(struct plan *plan, const struct process *process, const struct maps *maps,
 		       const struct plan_options *options, struct plan_hazards *out);
+int plan_heap__add(struct plan *plan, const struct process *process, const struct maps *maps,
+		   const struct plan_image *images, size_t n, const struct plan_options *options,
+		   const struct plan_hazards *hazards);
 int plan_functions__add(struct plan *plan, const struct plan_image *image,
 			const function_rule_list *rules, const struct plan_hazards *hazards);
 int plan_loader__add(struct plan *plan, const struct plan_image *image);

@@ -27,24 +27,15 @@ static int note_rules(struct plan *plan, const alloc_rule_list *rules)
 	return 0;
 }
 
-/*
- * A return probe below which an exception passes ends the program, and moving a Go stack does the
- * same. Whether a function of the user's choice can be left that way nobody can tell.
- */
-static uint32_t describe(const struct alloc_rule *rule, bool unwinds)
+/* Where returns must be left alone, results are read inside: as of functions that may throw. */
+static uint32_t describe(const struct alloc_rule *rule, const struct plan_hazards *hazards)
 {
-	return rule->description | (unwinds && !rule->frees ? HEAP_THROWS : 0);
+	return rule->description | (hazards->return_hook && !rule->frees ? HEAP_THROWS : 0);
 }
 
-static bool is_go(const struct elf_image *image)
-{
-	struct elf_section section;
-
-	return !elf_image__section(image, ".gopclntab", &section);
-}
-
-static int match_symbol(struct heap_planner *p, struct plan_alloc_rule *noted, bool unwinds,
-			const struct elf_symbol *symbol, size_t *matched)
+static int match_symbol(struct heap_planner *p, struct plan_alloc_rule *noted,
+			const struct plan_hazards *hazards, const struct elf_symbol *symbol,
+			size_t *matched)
 {
 	const struct alloc_rule *rule = noted->rule;
 	char *readable = demangle(symbol->name);
@@ -59,13 +50,13 @@ static int match_symbol(struct heap_planner *p, struct plan_alloc_rule *noted, b
 		nearest__offer(&noted->nearest, readable ? readable : name);
 	else if (++*matched <= FUNCTIONS_MAX)
 		ret = heap_planner__add(p, readable ? readable : name, symbol->vaddr, symbol->size,
-					describe(rule, unwinds));
+					describe(rule, hazards));
 	free(readable);
 	return ret;
 }
 
-static int add_rule(struct heap_planner *p, struct plan_alloc_rule *noted, bool unwinds,
-		    struct plan_allocator *allocator)
+static int add_rule(struct heap_planner *p, struct plan_alloc_rule *noted,
+		    const struct plan_hazards *hazards, struct plan_allocator *allocator)
 {
 	const struct elf_symbol *symbol;
 	size_t matched = 0;
@@ -73,7 +64,7 @@ static int add_rule(struct heap_planner *p, struct plan_alloc_rule *noted, bool 
 
 	for (size_t i = 0; !ret && (symbol = elf_symbols__at(p->symbols, i)); i++) {
 		if (!symbol->indirect)
-			ret = match_symbol(p, noted, unwinds, symbol, &matched);
+			ret = match_symbol(p, noted, hazards, symbol, &matched);
 	}
 	if (!matched || ret)
 		return ret;
@@ -82,8 +73,8 @@ static int add_rule(struct heap_planner *p, struct plan_alloc_rule *noted, bool 
 	return plan_allocator__add_object(allocator, p->object);
 }
 
-static int add_rules(struct plan *plan, const struct heap_object *object, bool unwinds,
-		     struct plan_allocator *allocator)
+static int add_rules(struct plan *plan, const struct heap_object *object,
+		     const struct plan_hazards *hazards, struct plan_allocator *allocator)
 {
 	const struct elf_image *image = object->image->image;
 	struct plan_alloc_rule *noted;
@@ -96,8 +87,9 @@ static int add_rules(struct plan *plan, const struct heap_object *object, bool u
 							object->is_executable))
 			continue;
 		noted->object_found = true;
-		noted->go = !noted->rule->frees && is_go(image);
-		if (noted->go)
+		noted->moves_stacks =
+			plan->objects.data[object->image->object].runtime.moves_stacks;
+		if (noted->moves_stacks && !noted->rule->frees)
 			continue;
 		if (!is_open) {
 			ret = heap_planner__open(&p, plan, object->image->object, image);
@@ -105,7 +97,7 @@ static int add_rules(struct plan *plan, const struct heap_object *object, bool u
 				return ret == -ENOMEM ? ret : 0;
 			is_open = true;
 		}
-		ret = add_rule(&p, noted, unwinds, allocator);
+		ret = add_rule(&p, noted, hazards, allocator);
 	}
 	if (is_open)
 		heap_planner__close(&p);
@@ -113,17 +105,15 @@ static int add_rules(struct plan *plan, const struct heap_object *object, bool u
 }
 
 int plan_alloc_rules__add(struct plan *plan, const heap_object_list *objects,
-			  const alloc_rule_list *rules, struct plan_allocator *allocator)
+			  const alloc_rule_list *rules, const struct plan_hazards *hazards,
+			  struct plan_allocator *allocator)
 {
 	const struct heap_object *object;
-	bool unwinds = false;
 	int ret = note_rules(plan, rules);
 
-	vec_for_each (objects, object)
-		unwinds |= object->unwinds;
 	vec_for_each (objects, object) {
 		if (!ret)
-			ret = add_rules(plan, object, unwinds, allocator);
+			ret = add_rules(plan, object, hazards, allocator);
 	}
 	return ret;
 }
@@ -138,11 +128,12 @@ static int explain(const struct plan_alloc_rule *noted, pid_t pid, struct error 
 				 "%s '%s': %d has no library %s. grep %s /proc/%d/maps shows what "
 				 "it has.",
 				 option, noted->rule->text, pid, target->object, ".so", pid);
-	if (noted->go)
-		return error_set(err, EXIT_UNSUPPORTED, -ENOTSUP,
-				 "%s '%s': Go moves its stacks, so returns of its functions cannot "
-				 "be probed. Name a C function.",
-				 option, noted->rule->text);
+	if (noted->moves_stacks)
+		return error_set(
+			err, EXIT_UNSUPPORTED, -ENOTSUP,
+			"%s '%s': its code moves or splits stacks (Go), so its calls cannot "
+			"be followed. Name a C function.",
+			option, noted->rule->text);
 	if (noted->nearest.best[0])
 		return error_set(err, EXIT_UNSUPPORTED, -ENOENT,
 				 "%s '%s': no function %s in %s. Did you mean %s?", option,

@@ -15,6 +15,7 @@
 #include "probe/function_exits.h"
 #include "probe/place.h"
 #include "probe/plan.h"
+#include "probe/special_functions.h"
 
 struct planner {
 	struct plan *plan;
@@ -32,13 +33,15 @@ static bool is_fragment(const char *name)
 	return cold && (!cold[5] || cold[5] == '.');
 }
 
-/* At one address the list has several names: the first is the one to show, all are asked for. */
-static bool is_alias(const struct elf_symbols *symbols, const struct elf_symbol *symbol)
+/* Suggests a name as programmers write it. */
+static void offer(struct nearest *nearest, const struct elf_symbol *symbol, const char *demangled)
 {
-	size_t index = elf_symbols__index(symbols, symbol);
-	const struct elf_symbol *before = index ? elf_symbols__at(symbols, index - 1) : NULL;
+	char plain[NEAREST_MAX + 1];
 
-	return before && before->vaddr == symbol->vaddr;
+	if (demangled && function_name__plain(demangled, plain, sizeof(plain)))
+		nearest__offer(nearest, plain);
+	else
+		nearest__offer(nearest, demangled ? demangled : symbol->name);
 }
 
 static bool is_wanted(const struct planner *p, const function_rule_list *rules,
@@ -53,11 +56,12 @@ static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 		if (!function_rule__wants_object(&rules->data[i], object->path,
 						 object->is_executable))
 			continue;
+		search->names++;
 		if (function_rule__wants(&rules->data[i], symbol->name, demangled)) {
 			search->found++;
 			wanted = true;
 		} else if (!search->found) {
-			nearest__offer(&search->nearest, symbol->name);
+			offer(&search->nearest, symbol, demangled);
 		}
 	}
 	return wanted;
@@ -90,19 +94,43 @@ static int add_pair(struct plan *plan, const char *name, size_t *index)
 	return pair->name ? 0 : -ENOMEM;
 }
 
+/* A span or mark probe at the very same place: two have no order, and may differ in semaphores. */
+static bool is_taken(const struct plan *plan, const struct plan_probe *start)
+{
+	const struct plan_probe *other;
+
+	vec_for_each (&plan->probes, other) {
+		if ((other->kind == PLAN_SPAN || other->kind == PLAN_MARK) && !other->refused &&
+		    other->object == start->object && other->site_offset == start->site_offset)
+			return true;
+	}
+	return false;
+}
+
+/* Its first instruction is its exit: why there is nothing to probe. */
+static const char *no_place_for_entry(enum exit_kind exit)
+{
+	switch (exit) {
+	case EXIT_RET:
+		return "it only returns: there is nothing to time";
+	case EXIT_TAIL_JCC:
+		return "its first instruction may leave it already";
+	default:
+		return "it only jumps on to another function: name that one";
+	}
+}
+
 static const char *move_to_first_instruction(struct planner *p, const struct elf_symbol *symbol,
-					     struct plan_probe *start)
+					     struct plan_probe *start, const char *why)
 {
 	struct function_code code;
 	struct insn insn;
 
-	if (start->site_offset == start->offset)
-		return "it only jumps on to another function: name that one";
 	if (function_code__load(p->image->image, symbol, p->fdes, &code))
 		return "its code is not in the file";
 	start->site_offset = start->offset;
 	p->plan->sites.data[start->cookie].stack_moved = 0;
-	start->why = "entry: the next cheap instruction is a way out";
+	start->why = why;
 	if (insn_decode(code.bytes, code.len, &insn)) {
 		function_code__free(&code);
 		return "an instruction is not understood";
@@ -111,6 +139,16 @@ static const char *move_to_first_instruction(struct planner *p, const struct elf
 	insn_describe(&insn, code.bytes, start->instruction, sizeof(start->instruction));
 	function_code__free(&code);
 	return insn.refused ? "the kernel refuses its first instruction" : NULL;
+}
+
+/* Why its return must not be hooked; NULL: it may. */
+static const char *no_return_hook(const struct planner *p, const struct elf_symbol *symbol)
+{
+	const struct special_function *special = special_function__find(symbol->name);
+
+	if (p->hazards->return_hook)
+		return p->hazards->return_hook;
+	return special ? special->why : NULL;
 }
 
 /* The exits of a function, each a site of its own; on a refusal the reason is the answer. */
@@ -134,7 +172,12 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		start = &p->plan->probes.data[entry];
 		/* Two probes at one place have no order: the entry keeps away from the exits. */
 		if (at->offset == (int64_t)(start->site_offset - start->offset))
-			*refused = move_to_first_instruction(p, symbol, start);
+			*refused = start->site_offset == start->offset
+					   ? no_place_for_entry(at->kind)
+					   : move_to_first_instruction(
+						     p, symbol, start,
+						     "entry: the next cheap instruction is a way "
+						     "out");
 		if (*refused)
 			break;
 		if (elf_image__vaddr_to_offset(p->image->image, symbol->vaddr + at->offset,
@@ -150,7 +193,7 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		probe->offset = p->plan->probes.data[entry].offset;
 		probe->site_offset = offset;
 		probe->emulated = at->emulated;
-		probe->why = p->hazards->return_hook;
+		probe->why = no_return_hook(p, symbol);
 		snprintf(probe->instruction, sizeof(probe->instruction), "%s", at->instruction);
 		p->plan->sites.data[probe->cookie].condition =
 			at->kind == EXIT_TAIL_JCC ? 1 + at->condition : 0;
@@ -178,6 +221,8 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 	else if (place_probe(code.bytes, code.len, symbol->vaddr,
 			     probe->hook == HOOK_CALL ? PLACE_RETURN : PLACE_ENTRY, 0, &at))
 		refused = "the kernel refuses its first instruction";
+	else if (at.reentered && symbol->size) /* else it may be another's jump */
+		refused = "its entry is inside a loop";
 	else
 		plan_probe__set_site(probe, &at);
 	if (!refused)
@@ -189,14 +234,16 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 
 /*
  * How its end is seen. Hooking the return is cheap, but it puts another return address into the
- * frame: an exception or panic that passes ends in terminate(). Where that may happen every way
- * out is probed instead, and where stacks move (Go) or cannot be followed, nothing is.
+ * frame: an exception or panic that passes ends in terminate(). Where that may happen, or the
+ * function itself looks at that address, every way out is probed instead, and where stacks move
+ * (Go) or cannot be followed, nothing is.
  */
 static int add_function(struct planner *p, const struct elf_symbol *symbol, const char *name)
 {
 	struct plan_probe *probe;
 	const struct plan_object *object = &p->plan->objects.data[p->image->object];
-	const char *refused = NULL;
+	const struct special_function *special = special_function__find(symbol->name);
+	const char *by_exits = no_return_hook(p, symbol), *refused = NULL;
 	size_t pair, entry;
 	int ret = add_pair(p->plan, name, &pair);
 
@@ -204,14 +251,24 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 	if (!probe)
 		return -ENOMEM;
 	entry = probe - p->plan->probes.data;
-	probe->hook = p->hazards->return_hook ? HOOK_SITE : HOOK_CALL;
-	if (object->runtime.kind == RUNTIME_GO)
+	probe->hook = by_exits ? HOOK_SITE : HOOK_CALL;
+	p->plan->sites.data[probe->cookie].flags =
+		SPAN_FLAG_BARE | (by_exits ? SPAN_FLAG_EXITS : 0);
+	if (special && special->refused)
+		refused = special->why;
+	else if (object->runtime.kind == RUNTIME_GO)
 		refused = "Go: its stacks move, and its exits cannot be told";
 	else if (object->runtime.moves_stacks)
 		refused = "its stack is made of pieces that move (split stacks)";
 	else
 		refused = place_entry(p, symbol, probe, &ret);
-	if (!ret && !refused && p->hazards->return_hook) {
+	if (!ret && !refused && is_taken(p->plan, probe)) {
+		refused = move_to_first_instruction(
+			p, symbol, probe, "entry: a span begins at the next cheap instruction");
+		if (!refused && is_taken(p->plan, probe))
+			refused = "a span begins at its first instruction: the two have no order";
+	}
+	if (!ret && !refused && by_exits) {
 		ret = add_exits(p, symbol, entry, pair, &refused);
 		/* Half of the exits would be worse than none. */
 		if (refused)
@@ -221,20 +278,27 @@ static int add_function(struct planner *p, const struct elf_symbol *symbol, cons
 	return ret;
 }
 
+/* A function may have several names at one address: the first one that a rule asks for is shown. */
 static int add_wanted(struct planner *p, const function_rule_list *rules)
 {
+	uint64_t added_at = 0;
+	bool added = false;
+
 	for (size_t i = 0; i < elf_symbols__count(p->symbols); i++) {
 		const struct elf_symbol *symbol = elf_symbols__at(p->symbols, i);
 		char *demangled;
 		int ret = 0;
 
-		if (is_fragment(symbol->name) || is_alias(p->symbols, symbol))
+		if (is_fragment(symbol->name))
 			continue;
 		demangled = demangle(symbol->name);
-		if (is_wanted(p, rules, symbol, demangled)) {
+		if (is_wanted(p, rules, symbol, demangled) &&
+		    !(added && added_at == symbol->vaddr)) {
 			if (p->plan->functions < PLAN_FUNCTIONS_MAX)
 				ret = add_function(p, symbol, demangled ? demangled : symbol->name);
 			p->plan->functions++;
+			added_at = symbol->vaddr;
+			added = true;
 		}
 		free(demangled);
 		if (ret)

@@ -40,7 +40,7 @@ static const char *judge(const struct process_runtime *all, const struct hazards
 	if (all->has_go)
 		return "parts of the process are Go: its stacks move";
 	if (all->switches_stacks)
-		return "the process switches stacks (coroutines)";
+		return "the process switches stacks (coroutines, or a stack for signals)";
 	return all->can_unwind ? all->why : NULL;
 }
 

@@ -32,6 +32,7 @@ int plan_allocator__add_object(struct plan_allocator *allocator, size_t object);
 
 /* Plans the functions that the rules name and notes in the plan which rules found some. */
 int plan_alloc_rules__add(struct plan *plan, const heap_object_list *objects,
-			  const alloc_rule_list *rules, struct plan_allocator *allocator);
+			  const alloc_rule_list *rules, const struct plan_hazards *hazards,
+			  struct plan_allocator *allocator);
 
 #endif

@@ -25,7 +25,6 @@ struct step {
 
 struct region {
 	uint64_t start, end; /* vaddrs */
-	bool jumps_anywhere; /* an indirect jump: any instruction may be its target */
 };
 
 struct jump {
@@ -151,8 +150,11 @@ static int decode_region(struct search *s, struct region *region)
 	}
 	while (!ret && at < size) {
 		ret = add_step(s, region, bytes + at, size - at, region->start + at, &length);
-		if (!ret && s->steps.data[s->steps.len - 1].insn.kind == INSN_JMP_INDIRECT)
-			region->jumps_anywhere = true;
+		/* A jump table could lead behind a site, a tail call out of sight. */
+		if (!ret && s->steps.data[s->steps.len - 1].insn.kind == INSN_JMP_INDIRECT) {
+			s->why = "it jumps where only a register or a table tells";
+			ret = -ENOTSUP;
+		}
 		at += length;
 	}
 	free(bytes);
@@ -473,12 +475,11 @@ static int add_return(struct search *s, size_t index, uint64_t entry)
 {
 	const struct step *step = &s->steps.data[index];
 	struct state state = {.reg = GPR_RAX};
-	int ret = -ENOTSUP;
+	int ret;
 
 	s->walked.len = 0;
 	s->walk_length = 0;
-	if (!region_of(s, step->vaddr)->jumps_anywhere)
-		ret = cover(s, index, state);
+	ret = cover(s, index, state);
 	if (!ret)
 		ret = take_walk(s, entry);
 	if (ret != -ENOTSUP)

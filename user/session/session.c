@@ -74,6 +74,32 @@ static void settle_books(struct session *s, struct session_results *r)
 	r->malformed_records = intake__malformed(s->intake);
 }
 
+/* Some of it is known by samples only, of which programs tell themselves. */
+static bool heap_is_sampled(const struct session *s)
+{
+	const struct plan_allocator *a;
+
+	vec_for_each (&s->plan.allocators, a) {
+		if (s->options.heap && a->sampled)
+			return true;
+	}
+	return false;
+}
+
+/* Blocks' ages are those at `when_ns`. */
+static int heap_at(struct session *s, struct heap_snapshot *heap, uint64_t when_ns)
+{
+	heap->traced = s->options.heap && session__allocator(s);
+	heap->begin_ns = s->begin_ns;
+	heap->taken_ns = when_ns;
+	heap->age_ns = s->options.age_ns;
+	heap->sampled = heap_is_sampled(s);
+	heap->by_process = s->options.everybody || s->roster.roots.len > 1;
+	if (!heap->traced)
+		return 0;
+	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);
+}
+
 void session__finish(struct session *s, struct session_results *r)
 {
 	uint64_t before;
@@ -94,9 +120,8 @@ void session__finish(struct session *s, struct session_results *r)
 	kernel__close_open_spans(s->kernel);
 	while (kernel__drain(s->kernel) == -EAGAIN)
 		;
-	if (session__heap_now(s, &r->heap))
+	if (heap_at(s, &r->heap, r->end_ns))
 		notice(NOTICE_WARNING, "the heap's books could not be read");
-	r->heap.taken_ns = r->end_ns;
 	memory_timeline__growth(&s->memory, &r->growth);
 	settle_books(s, r);
 	measure_self(s, r);
@@ -164,14 +189,7 @@ size_t session__process_count(const struct session *s)
 
 int session__heap_now(struct session *s, struct heap_snapshot *heap)
 {
-	heap->traced = s->options.heap && session__allocator(s);
-	heap->begin_ns = s->begin_ns;
-	heap->taken_ns = clock_monotonic_ns();
-	heap->age_ns = s->options.age_ns;
-	heap->by_process = s->options.everybody || s->roster.roots.len > 1;
-	if (!heap->traced)
-		return 0;
-	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);
+	return heap_at(s, heap, clock_monotonic_ns());
 }
 
 int session__rescan(struct session *s, pid_t pid)

@@ -14,6 +14,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -473,6 +474,15 @@ int process__memory(pid_t pid, struct process_memory *m)
 		m->stack_bytes = strtoull(line + 7, NULL, 10) * 1024;
 	/* A dead process' directory stays until it is reaped, with all sizes zero. */
 	return size ? 0 : -ESRCH;
+}
+
+bool process__memory_lags(void)
+{
+	struct utsname kernel;
+	unsigned int major_nr, minor_nr;
+
+	return !uname(&kernel) && sscanf(kernel.release, "%u.%u", &major_nr, &minor_nr) == 2 &&
+	       (major_nr < 6 || (major_nr == 6 && minor_nr < 2));
 }
 
 bool process__uses_seccomp(pid_t pid)

@@ -62,12 +62,18 @@ int process__siblings_in_trade(const struct process *p, pid_list *out);
 /* PIDs of all living children, recursively. */
 int process__descendants(pid_t pid, pid_list *out);
 
-/* Sizes of a process from /proc/PID/statm, exact, in bytes. */
+/*
+ * Sizes of a process from /proc/PID/statm, in bytes: exact, but before Linux 6.2 each thread keeps
+ * up to 64 page faults to itself (process__memory_lags()). What would be exact there, smaps_rollup,
+ * walks the page tables under the target's memory lock.
+ */
 struct process_memory {
 	uint64_t virtual_bytes, resident_bytes, shared_bytes, text_bytes, data_bytes;
 	uint64_t stack_bytes; /* of the main thread's stack mapping; from /proc/PID/status */
 };
 int process__memory(pid_t pid, struct process_memory *m);
+/* Is what this kernel says of resident memory too low by some pages per thread? */
+bool process__memory_lags(void);
 
 /* Does the process filter its system calls (seccomp)? False when that cannot be read. */
 bool process__uses_seccomp(pid_t pid);

@@ -56,14 +56,14 @@ HOST_UNUSED void host__reset(void)
 
 #define SEC(name)
 #define __ksym
-#define preserve_access_index	   __unused__ /* BPF's compiler knows it, this one does not */
-#define __uint(name, value)	   int(*name)[value]
-#define __type(name, type)	   __typeof__(type) *name
-#define barrier()		   host__barrier()
-#define barrier_var(v)		   __asm__ volatile("" : "+r"(v))
-#define BPF_PROG(name, ...)	   name(__VA_ARGS__)
-#define BPF_CORE_READ(p, m)	   ((p)->m)
-#define bpf_core_type_exists(type) false
+#define preserve_access_index	     __unused__ /* BPF's compiler knows it, this one does not */
+#define __uint(name, value)	     int(*name)[value]
+#define __type(name, type)	     __typeof__(type) *name
+#define barrier()		     host__barrier()
+#define barrier_var(v)		     __asm__ volatile("" : "+r"(v))
+#define BPF_PROG(name, ...)	     name(__VA_ARGS__)
+#define BPF_CORE_READ(p, m)	     ((p)->m)
+#define bpf_core_field_exists(field) true
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif

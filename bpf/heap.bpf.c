@@ -68,7 +68,6 @@ static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t, 
 	t->old_known = t->old_address ? live_take(t->space, t->old_address, &t->old) : 0;
 	if (t->old_known)
 		gauge_in_realloc(1);
-	t->site.tgid = current_tgid();
 	t->site.depth = capture_stack(ctx, 0, t->layout, &t->stack, t->site.frames, &t->site_key);
 	return fn & HEAP_THROWS ? SKIP_RETURN : 0;
 }
@@ -103,7 +102,6 @@ static __noinline int on_told(struct pt_regs *ctx, struct heap_thread *t, struct
 	if (!t->size)
 		t->size = fetch_arg(&t->regs, &site->string[0]);
 	t->alignment = 0;
-	t->site.tgid = current_tgid();
 	t->site.depth =
 		capture_stack(ctx, ctx->ip + 1, t->layout, &t->stack, t->site.frames, &t->site_key);
 	book_alloc(t, t->space, address);
@@ -189,6 +187,7 @@ static __always_inline int of_target(struct task_struct *task, struct heap_threa
 	if (*t) {
 		(*t)->space = target->space;
 		(*t)->layout = target->layout;
+		(*t)->site.tgid = task->tgid;
 	}
 	return 1;
 }

@@ -86,7 +86,7 @@ static __always_inline int spill(struct live_bucket *bucket, const struct live_k
 }
 
 /* Puts a block in; 0, -EEXIST if there is one at its address, or else there is no room. */
-static __noinline int live_put(__u64 space, __u64 address, const struct live_block *block)
+static __always_inline int live_put(__u64 space, __u64 address, const struct live_block *block)
 {
 	struct live_key key = {.space = space, .address = address};
 	__u64 packed = live_key_of(space, address);
@@ -135,7 +135,7 @@ static __always_inline int take_spilled(struct live_bucket *bucket, const struct
 }
 
 /* Takes the block at an address out; 1 if there was one. Only who took it may book it. */
-static __noinline int live_take(__u64 space, __u64 address, struct live_block *out)
+static __always_inline int live_take(__u64 space, __u64 address, struct live_block *out)
 {
 	struct live_key key = {.space = space, .address = address};
 	__u64 packed = live_key_of(space, address);

@@ -101,15 +101,15 @@ struct heap_thread {
 	__u64 layout;
 	__u64 size;
 	__u64 alignment;
-	__u64 out;	   /* posix_memalign: where the block's address will be stored */
 	__u64 old_address; /* realloc: the block handed in, 0 = none */
-	__u64 freed;	   /* the block freed last, and where: it may be passed on */
-	__u64 freed_ip;
+	__u64 site_key;
 	__u32 function;	 /* the cookie's description */
 	__u32 old_known; /* realloc: the block was in the live set, `old` holds it */
+	__u64 out;	 /* posix_memalign: where the block's address will be stored */
+	__u64 freed;	 /* the block freed last, and where: it may be passed on */
+	__u64 freed_ip;
 	struct live_block old;
 	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
-	__u64 site_key;
 	struct stack_scratch stack;
 	struct probe_regs regs; /* scratch */
 };

@@ -11,6 +11,8 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "bpfhost/host.h"
 #include "live_table.bpf.h"
@@ -234,18 +236,43 @@ static void purging_does_not_take_what_is_taken(void **state)
 	assert_int_equal(gauge.live_blocks, 1);
 }
 
-static void deleting_from_the_hash(void **state)
+/* The table of a loaded object, larger than what is mapped at a time, is a file to user space. */
+static void a_large_table(void **state)
 {
-	struct live_key key = {SPACE, nth(7)}, without_bucket = {SPACE, 1ULL << 60};
+	const size_t n = 4096 * 2 + 17;
+	struct heap_gauge all = {.live_blocks = 4, .live_bytes = 100};
+	__u64 none = 0, space = SPACE;
+	struct kernel_live live = {
+		.table_fd = memfd_create("table", 0),
+		.hash_fd = -1,
+		.n_buckets = n,
+		.spilled = (uint64_t *)&none,
+		.gauge = &all,
+	};
+	static const size_t places[] = {0, 4095, 4096, 4096 * 2 + 16};
+	struct live_bucket bucket = {.key = {0, live_table_key(SPACE, 0x1000)},
+				     .slot = {{0}, {.size = 25}}};
 
-	for (int i = 0; i < 8; i++)
-		put_block(SPACE, nth(i), 10);
-	assert_int_equal(live__table()->spilled, 1);
-	live_table__unspill(live__table(), 1, &without_bucket);
-	assert_int_equal(live__table()->spilled, 1);
-	live_table__unspill(live__table(), 1, &key);
-	assert_int_equal(live__table()->spilled, 0);
-	live_table__unspill(NULL, 0, &key);
+	assert_true(live.table_fd >= 0);
+	assert_int_equal(ftruncate(live.table_fd, n * sizeof(bucket)), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(
+			pwrite(live.table_fd, &bucket, sizeof(bucket), places[i] * sizeof(bucket)),
+			sizeof(bucket));
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(kernel_live__for_each(&live, see, &space), 0);
+	assert_int_equal(seen.blocks, 4);
+	assert_int_equal(seen.bytes, 100);
+	assert_int_equal(kernel_live__purge(&live, SPACE, see, &space), 0);
+	assert_int_equal(seen.blocks, 8);
+	assert_int_equal(all.live_blocks, 0);
+	assert_int_equal(all.live_bytes, 0);
+	assert_int_equal(kernel_live__for_each(&live, see, &space), 0);
+	assert_int_equal(seen.blocks, 8);
+	close(live.table_fd);
+	live.table_fd = -1;
+	assert_int_equal(kernel_live__for_each(&live, see, &space), -EBADF);
+	assert_int_equal(kernel_live__purge(&live, SPACE, see, &space), -EBADF);
 }
 
 /* ---- the order of things ---- */
@@ -443,7 +470,7 @@ int main(void)
 		TEST(purging_a_space),
 		TEST(a_purge_that_is_stopped),
 		TEST(purging_does_not_take_what_is_taken),
-		TEST(deleting_from_the_hash),
+		TEST(a_large_table),
 		TEST(a_key_is_stored_last),
 		TEST(threads_take_and_put),
 		TEST(threads_and_a_purge),

@@ -10,6 +10,9 @@
 #include "base/vec.h"
 #include "session/map_walk.h"
 
+#define PAGE_BUCKETS (4096 / sizeof(struct live_bucket)) /* x86-64 has one size of pages */
+#define PART	     (256 * PAGE_BUCKETS)		 /* buckets mapped at a time: 1 MB */
+
 #define TRIES 16 /* a slot that changes hands more often while it is read counts as empty */
 
 static uint64_t load(const __u64 *word)
@@ -113,35 +116,77 @@ int live_table__purge(struct live_bucket *table, size_t n_buckets, uint64_t spac
 	return ret;
 }
 
-void live_table__unspill(struct live_bucket *table, size_t n_buckets, const struct live_key *key)
+/*
+ * A part of the table, from a bucket on that begins a page. Only for as long as it is used: its
+ * pages count as ours while they are mapped.
+ */
+static struct live_bucket *map_part(const struct kernel_live *live, int protection, size_t first,
+				    size_t n)
 {
-	__u64 packed = n_buckets ? live_table_key(key->space, key->address) : 0;
+	void *p = mmap(NULL, n * sizeof(struct live_bucket), protection, MAP_SHARED, live->table_fd,
+		       first * sizeof(struct live_bucket));
 
-	if (packed)
-		__atomic_fetch_sub(&table[live_table_bucket(packed, n_buckets)].spilled, 1,
-				   __ATOMIC_SEQ_CST);
+	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Only while it is used: its pages count as ours while they are mapped. */
-static int map_table(const struct kernel_live *live, int protection, struct live_bucket **table)
+static void unmap_part(struct live_bucket *part, size_t n)
 {
-	void *p;
+	munmap(part, n * sizeof(*part));
+}
 
-	*table = NULL;
-	if (!live->n_buckets)
+/* What is done with each part of the table. */
+struct work {
+	int (*fn)(const struct work *work, struct live_bucket *part, size_t n);
+	uint64_t space;
+	struct heap_gauge *gauge;
+	kernel_live_fn visit;
+	void *arg;
+};
+
+static int read_part(const struct work *work, struct live_bucket *part, size_t n)
+{
+	return live_table__for_each(part, n, work->visit, work->arg);
+}
+
+static int purge_part(const struct work *work, struct live_bucket *part, size_t n)
+{
+	return live_table__purge(part, n, work->space, work->gauge, work->visit, work->arg);
+}
+
+static int walk_table(const struct kernel_live *live, int protection, const struct work *work)
+{
+	int ret = 0;
+
+	for (size_t first = 0; first < live->n_buckets && !ret; first += PART) {
+		size_t n = live->n_buckets - first < PART ? live->n_buckets - first : PART;
+		struct live_bucket *part = map_part(live, protection, first, n);
+
+		if (!part)
+			return -errno;
+		ret = work->fn(work, part, n);
+		unmap_part(part, n);
+	}
+	return ret;
+}
+
+/* A block was deleted from the hash: its bucket's blocks there are one less. */
+static int unspill(struct kernel_live *live, const struct live_key *key)
+{
+	uint64_t packed = live->n_buckets ? live_table_key(key->space, key->address) : 0;
+	uint32_t bucket, first;
+	struct live_bucket *part;
+
+	__atomic_fetch_sub(live->spilled, 1, __ATOMIC_SEQ_CST);
+	if (!packed)
 		return 0;
-	p = mmap(NULL, live->n_buckets * sizeof(**table), protection, MAP_SHARED, live->table_fd,
-		 0);
-	if (p == MAP_FAILED)
+	bucket = live_table_bucket(packed, live->n_buckets);
+	first = bucket - bucket % PAGE_BUCKETS;
+	part = map_part(live, PROT_READ | PROT_WRITE, first, bucket - first + 1);
+	if (!part)
 		return -errno;
-	*table = p;
+	__atomic_fetch_sub(&part[bucket - first].spilled, 1, __ATOMIC_SEQ_CST);
+	unmap_part(part, bucket - first + 1);
 	return 0;
-}
-
-static void unmap_table(const struct kernel_live *live, struct live_bucket *table)
-{
-	if (table)
-		munmap(table, live->n_buckets * sizeof(*table));
 }
 
 struct visit {
@@ -166,14 +211,10 @@ static int walk_hash(const struct kernel_live *live, map_walk_fn fn, void *arg)
 
 int kernel_live__for_each(const struct kernel_live *live, kernel_live_fn fn, void *arg)
 {
+	const struct work work = {.fn = read_part, .visit = fn, .arg = arg};
 	struct visit visit = {fn, arg};
-	struct live_bucket *table;
-	int ret = map_table(live, PROT_READ, &table);
+	int ret = walk_table(live, PROT_READ, &work);
 
-	if (ret)
-		return ret;
-	ret = live_table__for_each(table, live->n_buckets, fn, arg);
-	unmap_table(live, table);
 	return ret ? ret : walk_hash(live, visit_block, &visit);
 }
 
@@ -203,20 +244,20 @@ static int find_doomed(void *arg, const void *key, const void *value)
 	return 0;
 }
 
-static int purge_hash(struct kernel_live *live, struct live_bucket *table, uint64_t space,
-		      kernel_live_fn fn, void *arg)
+static int purge_hash(struct kernel_live *live, uint64_t space, kernel_live_fn fn, void *arg)
 {
 	struct search search = {.space = space};
 	struct doomed *d;
-	int ret = walk_hash(live, find_doomed, &search);
+	int err, ret = walk_hash(live, find_doomed, &search);
 
 	vec_for_each (&search.found, d) {
 		/* Else it was freed meanwhile, and is booked. */
 		if (ret || bpf_map_delete_elem(live->hash_fd, &d->key))
 			continue;
-		live_table__unspill(table, live->n_buckets, &d->key);
-		__atomic_fetch_sub(live->spilled, 1, __ATOMIC_SEQ_CST);
 		ret = book_gone(live->gauge, &d->key, &d->block, fn, arg);
+		err = unspill(live, &d->key);
+		if (!ret)
+			ret = err;
 	}
 	vec_free(&search.found);
 	return ret;
@@ -224,13 +265,9 @@ static int purge_hash(struct kernel_live *live, struct live_bucket *table, uint6
 
 int kernel_live__purge(struct kernel_live *live, uint64_t space, kernel_live_fn fn, void *arg)
 {
-	struct live_bucket *table;
-	int ret = map_table(live, PROT_READ | PROT_WRITE, &table);
+	const struct work work = {
+		.fn = purge_part, .space = space, .gauge = live->gauge, .visit = fn, .arg = arg};
+	int ret = walk_table(live, PROT_READ | PROT_WRITE, &work);
 
-	if (!ret)
-		ret = live_table__purge(table, live->n_buckets, space, live->gauge, fn, arg);
-	if (!ret)
-		ret = purge_hash(live, table, space, fn, arg);
-	unmap_table(live, table);
-	return ret;
+	return ret ? ret : purge_hash(live, space, fn, arg);
 }

@@ -34,12 +34,10 @@ int kernel_live__for_each(const struct kernel_live *live, kernel_live_fn fn, voi
  */
 int kernel_live__purge(struct kernel_live *live, uint64_t space, kernel_live_fn fn, void *arg);
 
-/* The same for the table alone. */
+/* The same for buckets of the table. */
 int live_table__for_each(const struct live_bucket *table, size_t n_buckets, kernel_live_fn fn,
 			 void *arg);
 int live_table__purge(struct live_bucket *table, size_t n_buckets, uint64_t space,
 		      struct heap_gauge *gauge, kernel_live_fn fn, void *arg);
-/* A block was deleted from the hash: its bucket's blocks there are one less. */
-void live_table__unspill(struct live_bucket *table, size_t n_buckets, const struct live_key *key);
 
 #endif

@@ -114,15 +114,21 @@ static __always_inline __u64 rss_bytes(struct task_struct *task)
 	return pages > 0 ? (__u64)pages * config.page_size : 0;
 }
 
-/* Waking the reader costs 9 us, so it polls; it is only woken when the ring fills up. */
-static __always_inline __u64 ring_flags(void)
+/*
+ * Waking the reader costs 9 us, so it polls; it is only woken when the ring fills up, and only
+ * while it passes the mark and `window` bytes behind it: a reader that is behind would be woken
+ * for every record.
+ */
+static __always_inline __u64 ring_flags_within(__u64 window)
 {
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
-	/* Only while it passes the mark: a reader that is behind would be woken for every record.
-	 */
-	return waiting - config.wakeup_bytes < sizeof(struct span_record) ? BPF_RB_FORCE_WAKEUP
-									  : BPF_RB_NO_WAKEUP;
+	return waiting - config.wakeup_bytes < window ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline __u64 ring_flags(void)
+{
+	return ring_flags_within(sizeof(struct span_record));
 }
 
 #endif

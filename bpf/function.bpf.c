@@ -13,12 +13,14 @@
 #define POPPED	      8		  /* bytes that `ret` took off the stack */
 #define COMM_LASTS_NS 10000000ULL /* a thread's name is read again after that */
 #define COUNTS_KEPT   256
-#define RING_LOOK     16 /* spans between two looks at how full the ring is */
+#define RING_LOOK     16 /* ends between two looks at how full the ring is */
+/* Passing the mark is noticed within so many bytes: twice what is sent between two looks. */
+#define RING_WINDOW (2 * RING_LOOK * (RECORD_HEAD_LEN(struct span_record) + 8))
 
 static __always_inline int is_left(const struct open_span *top, __u32 pair, __u64 sp)
 {
 	if (top->record.flags & SPAN_FLAG_NAMED)
-		return 0;
+		return top->sp < sp && top->record.depth >= SPAN_DEPTH_TRUSTED;
 	return top->sp < sp ||
 	       (top->sp == sp && (top->record.pair == pair || top->record.flags & SPAN_FLAG_EXITS));
 }
@@ -160,8 +162,11 @@ GLOBAL int end_other(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 		count(COUNTER_SPAN_ORPHAN_ENDS, 1);
 		return 0;
 	}
-	close_above(t, found, sp, now);
-	/* What the program named itself may outlive this frame: it stays, and we below it. */
+	/*
+	 * What the program named itself may outlive the frame it was started in, wherever that was:
+	 * it stays, and we below it. Tracing a function must not change it.
+	 */
+	close_above(t, found, sp, now, 0);
 	if (t->depth != found)
 		end_below(t, found, now);
 	else
@@ -195,7 +200,8 @@ static __always_inline int end_function(struct task_struct *task, __u32 index, _
 	r->rss_bytes = 0;
 	r->rss_delta_bytes = 0;
 	if (bpf_ringbuf_output(&ring, r, RECORD_HEAD_LEN(struct span_record),
-			       t->serial % RING_LOOK ? BPF_RB_NO_WAKEUP : ring_flags()))
+			       t->ends % RING_LOOK ? BPF_RB_NO_WAKEUP
+						   : ring_flags_within(RING_WINDOW)))
 		count(COUNTER_RING_SPANS_LOST, 1);
 	if (parent && parent->record.flags & SPAN_FLAG_SENT)
 		trim(t);

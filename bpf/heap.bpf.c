@@ -8,6 +8,7 @@
  * Calls nest (realloc(NULL) -> malloc, memalign -> malloc): only the outermost call of a thread
  * books, inner ones skip their return.
  */
+#include "args.bpf.h"
 #include "condition.bpf.h"
 #include "heap_books.bpf.h"
 #include "heap_calls.bpf.h"
@@ -68,8 +69,45 @@ static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t, 
 	if (t->old_known)
 		gauge_in_realloc(1);
 	t->site.tgid = current_tgid();
-	t->site.depth = capture_stack(ctx, t->layout, &t->stack, t->site.frames, &t->site_key);
+	t->site.depth = capture_stack(ctx, 0, t->layout, &t->stack, t->site.frames, &t->site_key);
 	return fn & HEAP_THROWS ? SKIP_RETURN : 0;
+}
+
+/* Inside a call that is booked anyway nothing is: it would be the same block. */
+static __noinline int on_told(struct pt_regs *ctx, struct heap_thread *t, struct span_site *site)
+{
+	struct live_block block;
+	__u64 address;
+
+	if (!t || !site) /* for the verifier */
+		return 0;
+	if (t->sp) {
+		if (PT_REGS_SP(ctx) <= t->sp)
+			return 0;
+		abandon(t);
+	}
+	count(COUNTER_PROBE_HITS, 1);
+	bpf_probe_read_kernel(&t->regs, PROBE_REGS_BYTES, ctx);
+	address = fetch_arg(&t->regs, &site->name);
+	if (!address)
+		return 0;
+	if (site->role == SITE_TOLD_FREE) {
+		if (live_take(t->space, address, &block))
+			book_free(&block);
+		else
+			count(COUNTER_HEAP_UNKNOWN_FREES, 1);
+		return 0;
+	}
+	/* The bytes that this sample stands for. */
+	t->size = fetch_arg(&t->regs, &site->string[1]);
+	if (!t->size)
+		t->size = fetch_arg(&t->regs, &site->string[0]);
+	t->alignment = 0;
+	t->site.tgid = current_tgid();
+	t->site.depth =
+		capture_stack(ctx, ctx->ip + 1, t->layout, &t->stack, t->site.frames, &t->site_key);
+	book_alloc(t, t->space, address);
+	return 0;
 }
 
 /* The call we wait for gave `result`. */
@@ -134,6 +172,27 @@ static __always_inline int on_raise(struct pt_regs *ctx, struct heap_thread *t)
 	return SKIP_RETURN;
 }
 
+/* The space of the present thread, whose state is made if need be; 0 if it is no target's. */
+static __always_inline int of_target(struct task_struct *task, struct heap_thread **t, __u64 *space)
+{
+	struct target *target;
+
+	*space = *t ? (*t)->space : 0;
+	if (*space)
+		return 1;
+	target = find_target(task->tgid);
+	if (!target || !target->heap_ready)
+		return 0;
+	*space = target->space;
+	if (!*t)
+		*t = bpf_task_storage_get(&heap_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (*t) {
+		(*t)->space = target->space;
+		(*t)->layout = target->layout;
+	}
+	return 1;
+}
+
 /* An allocator call begins, or free is called; the cookie tells (abi/heap.h). */
 static __always_inline int call_begins(struct pt_regs *ctx, struct heap_thread *t,
 				       struct task_struct *task)
@@ -148,21 +207,8 @@ static __always_inline int call_begins(struct pt_regs *ctx, struct heap_thread *
 		return on_raise(ctx, t);
 	if (!gate)
 		return SKIP_RETURN;
-	space = t ? t->space : 0;
-	if (!space) {
-		struct target *target = find_target(task->tgid);
-
-		if (!target || !target->heap_ready)
-			return SKIP_RETURN;
-		space = target->space;
-		if (!t)
-			t = bpf_task_storage_get(&heap_threads, task, 0,
-						 BPF_LOCAL_STORAGE_GET_F_CREATE);
-		if (t) {
-			t->space = space;
-			t->layout = target->layout;
-		}
-	}
+	if (!of_target(task, &t, &space))
+		return SKIP_RETURN;
 	count(COUNTER_PROBE_HITS, 1);
 	if (kind == HEAP_FREES)
 		return on_free(ctx, t, space, fn);
@@ -187,6 +233,21 @@ int heap_session(struct pt_regs *ctx)
 	if (session_is_return())
 		return t ? on_return(ctx, t) : 0;
 	return call_begins(ctx, t, task);
+}
+
+/* The program tells itself (user/probe/plan_told.c); the cookie is the index into span_sites. */
+SEC("uprobe")
+int heap_told(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct heap_thread *t = bpf_task_storage_get(&heap_threads, task, 0, 0);
+	__u32 index = bpf_get_attach_cookie(ctx);
+	struct span_site *site = bpf_map_lookup_elem(&span_sites, &index);
+	__u64 space;
+
+	if (gate && site && of_target(task, &t, &space) && t)
+		on_told(ctx, t, site);
+	return 0;
 }
 
 SEC("uprobe")

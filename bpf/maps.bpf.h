@@ -86,6 +86,13 @@ struct stack_scratch {
 	__u64 calls[STACK_CALLS];   /* return addresses known to follow a call */
 };
 
+/* A probe's struct pt_regs, which can be indexed, unlike a program's context. */
+#define PROBE_REGS	 32	  /* words: a power of two is easy to bound */
+#define PROBE_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
+struct probe_regs {
+	__u64 word[PROBE_REGS];
+};
+
 /* The allocator call a thread is in. Dies with its thread; no memory -> HEAP_NO_STATE. */
 struct heap_thread {
 	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
@@ -104,6 +111,7 @@ struct heap_thread {
 	struct heap_site site; /* filled with the stack at entry; inserted if it is a new one */
 	__u64 site_key;
 	struct stack_scratch stack;
+	struct probe_regs regs; /* scratch */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -144,13 +152,6 @@ struct open_span {
 	__u64 sp; /* stack pointer at its start */
 	__u64 start_rss;
 	struct span_record record;
-};
-
-/* A probe's struct pt_regs, which can be indexed, unlike a program's context. */
-#define PROBE_REGS	 32	  /* words: a power of two is easy to bound */
-#define PROBE_REGS_BYTES (21 * 8) /* of struct pt_regs, of which vmlinux.h names only some */
-struct probe_regs {
-	__u64 word[PROBE_REGS];
 };
 
 /* Open spans of a thread. Dies with it; no memory -> SPAN_NO_STATE. */

@@ -292,7 +292,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	if (!pair)
 		return 0;
 	if (!site->named)
-		forget_overflow(t, sp);
+		forget_overflow(t, site->pair, sp);
 	if (t->overflow && !unscoped(pair)) {
 		t->overflow--;
 		return 0;
@@ -316,7 +316,7 @@ GLOBAL int on_end(struct span_thread *t, struct span_site *site, __u64 sp)
 	}
 	complete_context(t, span, site);
 	if (!(span->record.flags & SPAN_FLAG_UNSCOPED))
-		close_above(t, found, sp, now);
+		close_above(t, found, sp, now, sp);
 	if (t->depth == found)
 		pop(t, now, SPAN_OK);
 	else

@@ -74,14 +74,15 @@ GLOBAL int heal(struct span_thread *t, __u32 pair, __u64 sp, __u64 now)
 	return 0;
 }
 
-GLOBAL int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now)
+GLOBAL int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now, __u64 named_sp)
 {
 	if (!t)
 		return 0;
 	for (int i = 0; i < SPAN_DEPTH_MAX; i++) {
 		struct open_span *top = t->depth > keep ? open_at(t, t->depth - 1) : NULL;
 
-		if (!top || (top->record.flags & SPAN_FLAG_NAMED && top->sp >= sp))
+		if (!top ||
+		    (top->record.flags & SPAN_FLAG_NAMED ? top->sp >= named_sp : top->sp > sp))
 			break;
 		pop(t, now, SPAN_WAS_UNWOUND);
 	}
@@ -90,13 +91,16 @@ GLOBAL int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now)
 
 GLOBAL int end_below(struct span_thread *t, __u32 found, __u64 now)
 {
-	struct open_span *span;
+	struct open_span *span, *parent;
 
 	if (!t || !found)
 		return 0;
 	span = open_at(t, found - 1);
 	if (!span)
 		return 0;
+	parent = found > 1 ? open_at(t, found - 2) : NULL;
+	if (parent && !(span->record.flags & SPAN_FLAG_UNSCOPED))
+		parent->record.child_ns += now - span->record.start_ns;
 	count(COUNTER_SPAN_ENDS, 1);
 	send_span(span, now, SPAN_OK);
 	span->record.flags |= SPAN_FLAG_SENT;

@@ -14,8 +14,11 @@ int pop(struct span_thread *t, __u64 now, __u32 status);
  * it, and the same pair at the very same place, whose function was left and entered again.
  */
 int heal(struct span_thread *t, __u32 pair, __u64 sp, __u64 now);
-/* Closes what a span that ends at `sp` left open above it, as far as those frames are gone. */
-int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now);
+/*
+ * Closes what a span that ends at `sp` left open above it, as far as those frames are gone; of
+ * those that the program named, what was started below `named_sp`.
+ */
+int close_above(struct span_thread *t, __u32 keep, __u64 sp, __u64 now, __u64 named_sp);
 
 /* Drops entries whose span has already been sent from the top of the stack. */
 int trim(struct span_thread *t);
@@ -36,20 +39,32 @@ static __always_inline struct open_span *open_at(struct span_thread *t, __u32 i)
 
 /*
  * Spans beyond the stack of open ones are only counted, so that as many ends are swallowed. They
- * are over when a probe of a pair fires from above the deepest one kept.
+ * are over when a probe of a pair fires from above the deepest one kept, or is that one's own.
  */
-static __always_inline void forget_overflow(struct span_thread *t, __u64 sp)
+static __always_inline void forget_overflow(struct span_thread *t, __u32 pair, __u64 sp)
 {
-	if (t->overflow && sp > t->open[SPAN_DEPTH_MAX - 1].sp)
+	struct open_span *deepest = &t->open[SPAN_DEPTH_MAX - 1];
+
+	if (t->overflow &&
+	    (sp > deepest->sp || (sp == deepest->sp && pair == deepest->record.pair)))
 		t->overflow = 0;
 }
+
+/*
+ * Named spans may outlive their frames, but ends that are forgotten, or left by exceptions, must
+ * not fill the stack until a thread is blind: where many are open, those go as well.
+ */
+#define SPAN_DEPTH_TRUSTED (SPAN_DEPTH_MAX / 2)
 
 /* A probe of a pair fires at `sp`: what was open below it is over. */
 static __always_inline void leave_frames(struct span_thread *t, __u32 pair, __u64 sp)
 {
-	forget_overflow(t, sp);
-	if (!t->overflow)
-		heal(t, pair, sp, bpf_ktime_get_ns());
+	forget_overflow(t, pair, sp);
+	if (t->overflow)
+		return;
+	heal(t, pair, sp, bpf_ktime_get_ns());
+	if (t->depth > SPAN_DEPTH_TRUSTED)
+		close_above(t, 0, sp - 1, bpf_ktime_get_ns(), sp);
 }
 
 /*

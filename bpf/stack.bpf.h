@@ -69,10 +69,11 @@ static __always_inline int read_frame(const struct stack_scratch *s, __u64 windo
 
 /*
  * Fills frames[] with return addresses, innermost first, of a call whose entry is `regs` (the
- * return address at [rsp], the caller's rbp still in rbp). Returns the number of frames; *hash
- * becomes the identity of (layout, frames).
+ * return address at [rsp], the caller's rbp still in rbp). `here` not 0: of any place in a function
+ * instead, which comes first as if it had been called from there. Returns the number of frames;
+ * *hash becomes the identity of (layout, frames).
  */
-static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 layout,
+static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 here, __u64 layout,
 					   struct stack_scratch *s, __u64 frames[STACK_DEPTH_MAX],
 					   __u64 *hash)
 {
@@ -92,7 +93,7 @@ static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 layout,
 			return 0;
 		}
 	}
-	frames[0] = s->window[0];
+	frames[0] = here ? here : s->window[0];
 	h = mix(h, frames[0]);
 	for (n = 1; n < STACK_DEPTH_MAX; n++) {
 		if (n >= config.stack_depth || bp <= below || bp - below > FRAME_SPAN_MAX || bp & 7)

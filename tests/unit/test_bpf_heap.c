@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "bpfhost/host.h"
+#include "args.bpf.c"
 #include "heap.bpf.c"
 #include "span_stack.bpf.c"
 #include "life.bpf.c"

@@ -84,7 +84,7 @@ static struct capture capture_with(struct stack_scratch *scratch, __u64 layout)
 
 	memset(frames, 0xa5, STACK_DEPTH_MAX * sizeof(*frames));
 	memory.reads = 0;
-	c.n = capture_stack(&regs, layout, scratch, frames, &c.hash);
+	c.n = capture_stack(&regs, 0, layout, scratch, frames, &c.hash);
 	memcpy(c.frames, frames, sizeof(c.frames));
 	free(frames);
 	return c;

@@ -47,8 +47,9 @@ static double price_of(const struct prices *p, const struct plan_probe *probe)
 static const char *kind_name(enum plan_kind kind)
 {
 	static const char *const names[] = {
-		[PLAN_ALLOC] = "alloc",	      [PLAN_SPAN] = "span",	[PLAN_MARK] = "mark",
-		[PLAN_FUNCTION] = "function", [PLAN_LOADER] = "loader", [PLAN_USDT] = "usdt",
+		[PLAN_ALLOC] = "alloc", [PLAN_TOLD] = "alloc",	      [PLAN_SPAN] = "span",
+		[PLAN_MARK] = "mark",	[PLAN_FUNCTION] = "function", [PLAN_LOADER] = "loader",
+		[PLAN_USDT] = "usdt",
 	};
 
 	return names[kind];

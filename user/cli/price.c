@@ -95,19 +95,35 @@ static bool any_stepped(const struct plan *plan)
 	return false;
 }
 
-void price__tell(const struct plan *plan, const struct process *root, const struct options *options)
+/* NAN where nothing could be measured. */
+static void get_costs(struct link_support *support, struct probe_costs *costs)
 {
-	bool others = everybody__is(root) || options->inode_wide;
-	struct link_support support = {0};
+	memset(support, 0, sizeof(*support));
+	if (!link_support__detect(support, NULL) && !probe_costs__get(support, costs))
+		return;
+	for (size_t i = 0; i < PROBE_COSTS; i++)
+		costs->ns[i] = NAN;
+}
+
+void price__tell_others(const struct plan *plan, const struct process *root,
+			const struct options *options)
+{
+	struct link_support support;
 	struct probe_costs costs;
 
-	if (!others && !any_stepped(plan))
+	if (!everybody__is(root) && !options->inode_wide)
 		return;
-	if (link_support__detect(&support, NULL) || probe_costs__get(&support, &costs)) {
-		for (size_t i = 0; i < PROBE_COSTS; i++)
-			costs.ns[i] = NAN;
-	}
-	if (others)
-		tell_others(plan, root, &costs, &support);
+	get_costs(&support, &costs);
+	tell_others(plan, root, &costs, &support);
+}
+
+void price__tell_stepped(const struct plan *plan)
+{
+	struct link_support support;
+	struct probe_costs costs;
+
+	if (!any_stepped(plan))
+		return;
+	get_costs(&support, &costs);
 	tell_stepped(plan, &costs);
 }

@@ -146,6 +146,7 @@ static void announce(struct tracing *t)
 	if (allocator)
 		notice(NOTICE_INFO, "heap exact: every call is booked; an "
 				    "allocation-heavy program will feel it");
+	price__tell_stepped(plan);
 	if (t->launched && t->launched->launch.caveat) {
 		notice(NOTICE_WARNING, "%s", t->launched->launch.caveat);
 		tracing__note(t, "%s", t->launched->launch.caveat);
@@ -309,7 +310,7 @@ int tracing__attach(struct tracing *t, struct error *err)
 {
 	int ret;
 
-	price__tell(session__plan(t->session), session__root(t->session), t->options);
+	price__tell_others(session__plan(t->session), session__root(t->session), t->options);
 	ret = session__attach(t->session, err);
 
 	if (ret)
@@ -379,6 +380,11 @@ static void note_limits(struct tracing *t)
 	if (process__memory_lags())
 		tracing__note(t, "RSS: before Linux 6.2 the kernel is up to 64 page faults per "
 				 "thread behind");
+	if (r->heap.sampled)
+		tracing__note(t,
+			      "heap: blocks of %s are samples that the program tells of, their "
+			      "bytes what those stand for",
+			      TOLD_PROVIDER);
 	if (r->malformed_records)
 		tracing__note(t, "%llu records had no known form and were ignored",
 			      (unsigned long long)r->malformed_records);

@@ -50,6 +50,16 @@ void function_rules__free(function_rule_list *rules)
 	vec_free(rules);
 }
 
+/* Whether only ".so" and a version are missing: what was asked for is the file, or a link to it. */
+static bool is_ending(const char *object, const char *rest)
+{
+	const char *so = strstr(object, ".so");
+
+	if (so && (!so[3] || so[3] == '.'))
+		return *rest == '.';
+	return !strncmp(rest, ".so", 3) && (!rest[3] || rest[3] == '.');
+}
+
 bool function_rule__wants_object(const struct function_rule *rule, const char *path,
 				 bool is_executable)
 {
@@ -63,10 +73,7 @@ bool function_rule__wants_object(const struct function_rule *rule, const char *p
 	if (!fnmatch(rule->object, base, 0))
 		return true;
 	len = strlen(rule->object);
-	if (strncmp(base, rule->object, len))
-		return false;
-	return !strncmp(base + len, ".so", 3) ||
-	       (len > 3 && base[len] == '.' && !strcmp(rule->object + len - 3, ".so"));
+	return len && !strncmp(base, rule->object, len) && is_ending(rule->object, base + len);
 }
 
 /* "ns::f(int) const" as "ns::f"; false if there are no parameters to leave out. */
@@ -91,17 +98,66 @@ static bool without_parameters(const char *demangled, char *out, size_t size)
 	return true;
 }
 
+/* Where the operator's name begins, whose characters are no brackets; else the end. */
+static const char *before_operator(const char *name)
+{
+	const char *at = name;
+
+	while ((at = strstr(at, "operator")) && at != name && at[-1] != ' ' && at[-1] != ':')
+		at++;
+	return at ? at : name + strlen(name);
+}
+
+/*
+ * "int max<int>" from "max<int>" on: instances of templates have their return type in front. The
+ * last space outside of brackets is what ends it.
+ */
+static size_t return_type_len(const char *plain)
+{
+	size_t depth = 0;
+
+	for (const char *c = before_operator(plain); c > plain; c--) {
+		if (c[-1] == '>' || c[-1] == ')')
+			depth++;
+		else if ((c[-1] == '<' || c[-1] == '(') && depth)
+			depth--;
+		else if (c[-1] == ' ' && !depth)
+			return c - plain;
+	}
+	return 0;
+}
+
+bool function_name__plain(const char *demangled, char *out, size_t size)
+{
+	size_t skip;
+
+	if (!without_parameters(demangled, out, size))
+		return false;
+	skip = return_type_len(out);
+	memmove(out, out + skip, strlen(out + skip) + 1);
+	return true;
+}
+
+static bool matches(const char *pattern, const char *name)
+{
+	return !strcmp(pattern, name) || !fnmatch(pattern, name, 0);
+}
+
 bool function_rule__wants(const struct function_rule *rule, const char *symbol,
 			  const char *demangled)
 {
 	char plain[1024];
+	size_t skip;
 
 	if (!fnmatch(rule->name, symbol, 0))
 		return true;
 	if (!demangled)
 		return false;
-	if (!strcmp(rule->name, demangled) || !fnmatch(rule->name, demangled, 0))
+	if (matches(rule->name, demangled))
 		return true;
-	return without_parameters(demangled, plain, sizeof(plain)) &&
-	       (!strcmp(rule->name, plain) || !fnmatch(rule->name, plain, 0));
+	if (!without_parameters(demangled, plain, sizeof(plain)))
+		return false;
+	skip = return_type_len(plain);
+	return matches(rule->name, plain) || (skip && (matches(rule->name, plain + skip) ||
+						       matches(rule->name, demangled + skip)));
 }

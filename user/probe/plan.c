@@ -209,6 +209,10 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 		own->abi.by_name = 1;
 	}
 	ret = open_images(plan, process, maps, &images);
+	vec_for_each (&images, image) {
+		if (!ret && options->heap && image->is_new)
+			ret = plan_told__add(plan, image);
+	}
 	if (!ret && (functions || (options->heap && rules)))
 		ret = find_hazards(plan, process, maps, &images, options, &hazards);
 	if (!ret && options->heap)

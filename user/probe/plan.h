@@ -16,6 +16,7 @@
 #include "base/nearest.h"
 #include "base/vec.h"
 #include "elf/image.h"
+#include "elf/notes.h"
 #include "elf/runtime.h"
 #include "probe/alloc_rules.h"
 #include "probe/function_rules.h"
@@ -26,6 +27,7 @@
 
 enum plan_kind {
 	PLAN_ALLOC,    /* a function of an allocator; cookie = its description, bpf/abi/heap.h */
+	PLAN_TOLD,     /* where a program tells of a block itself; cookie = index into `sites` */
 	PLAN_SPAN,     /* start or end of a span; cookie = index into `sites` */
 	PLAN_MARK,     /* checkpoint or event of our own header; cookie likewise */
 	PLAN_FUNCTION, /* entry of a function that is a span, or one of its exits; likewise */
@@ -101,6 +103,7 @@ struct plan_allocator {
 	uint64_t exe_dev, exe_inode;
 	bool found;
 	bool has_rules;	     /* functions of the user's are among them */
+	bool sampled;	     /* some of it is told by the program, in samples */
 	const char *why;     /* constant phrase: why nothing was found, or NULL */
 	VEC(size_t) objects; /* whose PLAN_ALLOC probes belong to it */
 	char label[128];     /* "glibc malloc", "glibc malloc + jemalloc (_rjem_)" */
@@ -189,6 +192,12 @@ struct plan_probe *plan__add_probe(struct plan *plan, enum plan_kind kind, size_
 /* Puts the probe, whose `offset` is the function's entry, where `at` says. */
 void plan_probe__set_site(struct plan_probe *probe, const struct placement *at);
 int plan_spans__add(struct plan *plan, const struct plan_image *image, const pair_rule_list *rules);
+/* Why a USDT site must not be probed; a constant phrase, NULL: it may. */
+const char *plan_usdt__refuse(const struct elf_image *image, const struct usdt_note *note);
+/* Probes of an object that tells of its heap (plan_told.c). */
+int plan_told__add(struct plan *plan, const struct plan_image *image);
+/* Their provider. */
+#define TOLD_PROVIDER "otel_memory"
 /* What in a process forbids ways of seeing functions end; constant phrases. */
 struct plan_hazards {
 	const char *return_hook; /* why returns must not be hooked, or NULL */

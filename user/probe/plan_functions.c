@@ -33,6 +33,17 @@ static bool is_fragment(const char *name)
 	return cold && (!cold[5] || cold[5] == '.');
 }
 
+/* Suggests a name as programmers write it. */
+static void offer(struct nearest *nearest, const struct elf_symbol *symbol, const char *demangled)
+{
+	char plain[NEAREST_MAX + 1];
+
+	if (demangled && function_name__plain(demangled, plain, sizeof(plain)))
+		nearest__offer(nearest, plain);
+	else
+		nearest__offer(nearest, demangled ? demangled : symbol->name);
+}
+
 static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 		      const struct elf_symbol *symbol, const char *demangled)
 {
@@ -50,7 +61,7 @@ static bool is_wanted(const struct planner *p, const function_rule_list *rules,
 			search->found++;
 			wanted = true;
 		} else if (!search->found) {
-			nearest__offer(&search->nearest, symbol->name);
+			offer(&search->nearest, symbol, demangled);
 		}
 	}
 	return wanted;
@@ -94,6 +105,19 @@ static bool is_taken(const struct plan *plan, const struct plan_probe *start)
 			return true;
 	}
 	return false;
+}
+
+/* Its first instruction is its exit: why there is nothing to probe. */
+static const char *no_place_for_entry(enum exit_kind exit)
+{
+	switch (exit) {
+	case EXIT_RET:
+		return "it only returns: there is nothing to time";
+	case EXIT_TAIL_JCC:
+		return "its first instruction may leave it already";
+	default:
+		return "it only jumps on to another function: name that one";
+	}
 }
 
 static const char *move_to_first_instruction(struct planner *p, const struct elf_symbol *symbol,
@@ -148,12 +172,12 @@ static int add_exits(struct planner *p, const struct elf_symbol *symbol, size_t 
 		start = &p->plan->probes.data[entry];
 		/* Two probes at one place have no order: the entry keeps away from the exits. */
 		if (at->offset == (int64_t)(start->site_offset - start->offset))
-			*refused =
-				start->site_offset == start->offset
-					? "it only jumps on to another function: name that one"
-					: move_to_first_instruction(
-						  p, symbol, start,
-						  "entry: the next cheap instruction is a way out");
+			*refused = start->site_offset == start->offset
+					   ? no_place_for_entry(at->kind)
+					   : move_to_first_instruction(
+						     p, symbol, start,
+						     "entry: the next cheap instruction is a way "
+						     "out");
 		if (*refused)
 			break;
 		if (elf_image__vaddr_to_offset(p->image->image, symbol->vaddr + at->offset,

@@ -392,10 +392,49 @@ static void describe(struct plan_allocator *allocator, const heap_object_list *o
 		     struct strbuf *label)
 {
 	heap_objects__label(objects, label);
+	if (allocator->sampled)
+		strbuf_puts(label, label->len ? " + " TOLD_PROVIDER : TOLD_PROVIDER);
 	if (allocator->has_rules)
 		strbuf_puts(label, label->len ? " + --alloc" : "--alloc");
 	snprintf(allocator->label, sizeof(allocator->label), "%s", strbuf_str(label));
 	allocator->why = allocator->found ? NULL : explain_absence(objects);
+}
+
+static bool is_told(const struct plan *plan, size_t object)
+{
+	const struct plan_probe *probe;
+
+	vec_for_each (&plan->probes, probe) {
+		if (probe->kind == PLAN_TOLD && probe->object == object && !probe->refused)
+			return true;
+	}
+	return false;
+}
+
+/* Objects that tell of their heap; where functions are probed every call is seen already. */
+static int add_told(struct plan *plan, const struct plan_image *images, size_t n,
+		    struct plan_allocator *allocator)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < n; i++) {
+		struct plan_probe *probe;
+
+		if (!is_told(plan, images[i].object))
+			continue;
+		if (!plan_allocator__serves(allocator, images[i].object)) {
+			allocator->found = allocator->sampled = true;
+			ret = plan_allocator__add_object(allocator, images[i].object);
+			continue;
+		}
+		if (allocator->sampled)
+			continue; /* chosen for its samples before */
+		vec_for_each (&plan->probes, probe) {
+			if (probe->kind == PLAN_TOLD && probe->object == images[i].object)
+				probe->refused = "its functions are traced, every call of them";
+		}
+	}
+	return ret;
 }
 
 static struct plan_allocator *allocator_of(struct plan *plan, const struct process *process)
@@ -428,6 +467,8 @@ int plan_heap__add(struct plan *plan, const struct process *process, const struc
 		ret = heap_objects__load(plan, process, maps, images, n, &objects);
 	if (!ret)
 		ret = add_serving(plan, &objects, allocator, options);
+	if (!ret)
+		ret = add_told(plan, images, n, allocator);
 	if (!ret && options->alloc_rules)
 		ret = plan_alloc_rules__add(plan, &objects, options->alloc_rules, hazards,
 					    allocator);

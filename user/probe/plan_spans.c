@@ -44,7 +44,7 @@ struct planner {
  * Only the one-byte nop is safe: newer kernels turn a five-byte nop into a call, whose return
  * address lands in the red zone that a leaf function may be using.
  */
-static const char *refuse_site(const struct elf_image *image, const struct usdt_note *note)
+const char *plan_usdt__refuse(const struct elf_image *image, const struct usdt_note *note)
 {
 	static const unsigned char nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
 	unsigned char code[5] = {0};
@@ -120,7 +120,7 @@ static int add_site(struct planner *p, const struct usdt_note *note, enum plan_k
 	probe->ref_ctr_offset = note->semaphore_offset;
 	snprintf(probe->instruction, sizeof(probe->instruction), "nop");
 	probe->emulated = true;
-	probe->refused = refuse_site(p->image->image, note);
+	probe->refused = plan_usdt__refuse(p->image->image, note);
 	for (size_t i = 0; i < n; i++) {
 		if (args[i].kind == ARG_NONE)
 			probe->why = "an argument of an unknown form is left out";
@@ -241,6 +241,8 @@ static int add_sites(struct planner *p, bool own_macros)
 			continue;
 		if (!strcmp(note->provider, PERFTRACE_PROVIDER))
 			ret = own_macros ? add_own_site(p, note) : 0;
+		else if (!strcmp(note->provider, TOLD_PROVIDER))
+			continue; /* no spans: plan_told.c */
 		else if (find_pair(p, note, &pair, &role))
 			ret = add_site(p, note, PLAN_SPAN, pair, role);
 		else

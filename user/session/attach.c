@@ -74,6 +74,8 @@ static enum kernel_program program_of(const struct plan_probe *probe)
 	switch (probe->kind) {
 	case PLAN_ALLOC:
 		return KERNEL_HEAP_ENTRY;
+	case PLAN_TOLD:
+		return KERNEL_HEAP_TOLD;
 	case PLAN_LOADER:
 		return KERNEL_LOADER;
 	case PLAN_FUNCTION:
@@ -120,8 +122,13 @@ static int link_batch(struct attachment *a, size_t object, enum kernel_program p
 	int ret;
 
 	request.prog_fd = kernel__program(a->kernel, program, &request.method);
-	if (request.prog_fd < 0)
-		return request.prog_fd;
+	if (request.prog_fd < 0) {
+		/* Nothing of its kind was there when the programs were loaded. */
+		for (size_t i = 0; i < batch->probes.len; i++)
+			batch->probes.data[i]->refused =
+				"found too late: its program is not loaded";
+		return 0;
+	}
 	ret = link_sites(&request, fds);
 	for (size_t i = 0; !ret && i < batch->sites.len; i++) {
 		if (batch->sites.data[i].refused)
@@ -180,7 +187,9 @@ static int link_kind(struct attachment *a, size_t object, enum kernel_program at
 
 static int link_heap(struct attachment *a, size_t object, pid_t pid, link_list *fds)
 {
-	return link_kind(a, object, KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, pid, fds);
+	int ret = link_kind(a, object, KERNEL_HEAP_ENTRY, KERNEL_HEAP_RETURN, pid, fds);
+
+	return ret ? ret : link_kind(a, object, KERNEL_HEAP_TOLD, KERNEL_PROGRAMS, pid, fds);
 }
 
 /* All but the heap's and the loader's; `returns`: returns of functions may be hooked. */
@@ -390,7 +399,8 @@ static bool any_per_process(const struct attachment *a, bool heap)
 
 	vec_for_each (&a->plan->probes, probe) {
 		if (!probe->refused && probe->kind != PLAN_USDT && probe->kind != PLAN_LOADER &&
-		    !is_shared(a, probe->object) && (probe->kind == PLAN_ALLOC) == heap)
+		    !is_shared(a, probe->object) &&
+		    (probe->kind == PLAN_ALLOC || probe->kind == PLAN_TOLD) == heap)
 			return true;
 	}
 	return false;

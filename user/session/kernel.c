@@ -71,6 +71,7 @@ static void configure_probes(struct kernel *k, const struct kernel_options *o)
 		{KERNEL_HEAP_ENTRY, sessions ? skel->progs.heap_session : skel->progs.heap_entry,
 		 calls, o->heap},
 		{KERNEL_HEAP_RETURN, skel->progs.heap_return, calls, o->heap && !sessions},
+		{KERNEL_HEAP_TOLD, skel->progs.heap_told, sites, o->heap && o->told},
 		{KERNEL_SPAN, skel->progs.span_probe, sites, o->spans},
 		{KERNEL_FUNCTION_CALL, skel->progs.function_session, calls,
 		 o->functions && sessions},

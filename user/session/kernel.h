@@ -22,6 +22,7 @@ struct kernel;
 struct kernel_options {
 	bool heap, spans; /* spans: USDT pairs and our own macros */
 	bool functions;	  /* spans of whole functions */
+	bool told;	  /* heaps that tell of themselves */
 	struct link_support support;
 	bool follow_children;
 	bool everybody;	      /* every process but this one is a target */
@@ -53,6 +54,7 @@ int kernel__attach_life(struct kernel *k, struct error *err);
 enum kernel_program {
 	KERNEL_HEAP_ENTRY,	/* allocator calls; with sessions their returns, too */
 	KERNEL_HEAP_RETURN,	/* without sessions */
+	KERNEL_HEAP_TOLD,	/* where programs tell of their blocks themselves */
 	KERNEL_SPAN,		/* USDT pairs and our own macros */
 	KERNEL_FUNCTION_CALL,	/* entry and return of functions, with sessions */
 	KERNEL_FUNCTION_SITE,	/* entries, and exits that are probed one by one */

@@ -74,6 +74,18 @@ static void settle_books(struct session *s, struct session_results *r)
 	r->malformed_records = intake__malformed(s->intake);
 }
 
+/* Some of it is known by samples only, of which programs tell themselves. */
+static bool heap_is_sampled(const struct session *s)
+{
+	const struct plan_allocator *a;
+
+	vec_for_each (&s->plan.allocators, a) {
+		if (s->options.heap && a->sampled)
+			return true;
+	}
+	return false;
+}
+
 /* Blocks' ages are those at `when_ns`. */
 static int heap_at(struct session *s, struct heap_snapshot *heap, uint64_t when_ns)
 {
@@ -81,6 +93,7 @@ static int heap_at(struct session *s, struct heap_snapshot *heap, uint64_t when_
 	heap->begin_ns = s->begin_ns;
 	heap->taken_ns = when_ns;
 	heap->age_ns = s->options.age_ns;
+	heap->sampled = heap_is_sampled(s);
 	heap->by_process = s->options.everybody || s->roster.roots.len > 1;
 	if (!heap->traced)
 		return 0;

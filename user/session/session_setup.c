@@ -218,6 +218,7 @@ static int load_kernel(struct session *s, struct error *err)
 		.heap = s->options.heap,
 		.spans = traces_pairs(s),
 		.functions = s->options.functions && s->options.functions->len,
+		.told = plan__count(&s->plan, PLAN_TOLD),
 		.support = s->support,
 		.follow_children = s->roster.follow,
 		.everybody = s->options.everybody,

@@ -17,3 +17,12 @@ h.equal(truth["corrupted"], 0, "calls that found their numbers changed")
 names = {s["name"]: s["count"] for s in records[-1]["spans"]}
 h.equal(names, {"redzone.plain": truth["plain"]}, "spans")
 target.is_healthy()
+
+# The whole functions: no probe of theirs is moved to such a nop either.
+target = h.Target("redzone", 20000)
+truth, result = h.trace_to_truth(target, "spans", "-f", "*_leaf", "--min", "1h", "--json")
+h.equal(truth["corrupted"], 0, "functions: calls that found their numbers changed")
+summary = h.json.loads(result.out.splitlines()[-1])
+h.equal({s["name"]: s["count"] for s in summary["spans"]},
+        {"leaf_leaf": truth["calls"], "plain_leaf": truth["plain"]}, "functions: calls")
+target.is_healthy()

@@ -137,3 +137,16 @@ $(OUTPUT)/tests/targets/execer_static: tests/targets/execer.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@
+
+# Two libraries, each with a semaphore of its own.
+$(OUTPUT)/tests/targets/libguarded_a.so $(OUTPUT)/tests/targets/libguarded_b.so: \
+		tests/targets/lib/guarded.c tests/targets/usdt.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/operands: tests/targets/operands.c \
+		$(OUTPUT)/tests/targets/libguarded_a.so $(OUTPUT)/tests/targets/libguarded_b.so
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $<

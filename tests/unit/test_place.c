@@ -62,6 +62,8 @@ static const struct fixture fixtures[] = {
 	 .emulated = true, .reentered = true},
 	{"jump onto the entry", "488b06 55 ebfa", PLACE_RETURN, PLACE_ARG1, 3, .emulated = true,
 	 .reentered = true},
+	{"pushf would push the trap flag", "9c 58 c3", PLACE_RETURN, PLACE_ARG1, 0,
+	 .err = -ENOTSUP},
 	{"call of itself", "488b06 55 e8f7ffffff c3", PLACE_RETURN, PLACE_ARG1, 3,
 	 .emulated = true},
 	{"branch behind the site", "488b06 55 48ffc8 75fb c3", PLACE_RETURN, PLACE_ARG1, 3,

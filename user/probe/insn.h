@@ -70,7 +70,7 @@ struct insn {
 	uint8_t length; /* bytes, 1 to INSN_LENGTH_MAX */
 	enum insn_kind kind;
 	bool emulated;	 /* by the uprobes of every kernel perftrace supports */
-	bool refused;	 /* uprobes do not attach to it at all */
+	bool refused;	 /* uprobes do not attach to it, or do harm there (pushf) */
 	uint16_t writes; /* registers it may write; GPR_ALL when not known */
 	bool relative;	 /* `target` is set */
 	int64_t target;	 /* of a relative branch, from the first byte of this instruction */

@@ -434,6 +434,12 @@ static bool is_emulated(const struct insn *i)
 	}
 }
 
+/* Single-stepped, it pushes the trap flag: the popf that follows ends the program with SIGTRAP. */
+static bool is_pushf(const struct insn *i)
+{
+	return i->form == FORM_LEGACY && i->map == MAP_1BYTE && i->opcode == 0x9c;
+}
+
 void insn_find_effects(struct insn *insn)
 {
 	insn->writes = find_writes(insn);
@@ -442,6 +448,6 @@ void insn_find_effects(struct insn *insn)
 		insn->writes = GPR_ALL;
 	/* is_prefix_bad() of the kernel, and opcodes absent from its tables of good ones. */
 	insn->refused = (insn->prefixes & (PREFIX_LOCK | PREFIX_SEGMENT)) ||
-			insn->kind == INSN_TRAP || insn->kind == INSN_SYSCALL;
+			insn->kind == INSN_TRAP || insn->kind == INSN_SYSCALL || is_pushf(insn);
 	insn->emulated = !insn->refused && is_emulated(insn);
 }

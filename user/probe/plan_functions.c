@@ -138,7 +138,7 @@ static const char *move_to_first_instruction(struct planner *p, const struct elf
 	start->emulated = insn.emulated;
 	insn_describe(&insn, code.bytes, start->instruction, sizeof(start->instruction));
 	function_code__free(&code);
-	return insn.refused ? "the kernel refuses its first instruction" : NULL;
+	return insn.refused ? "its first instruction cannot be probed" : NULL;
 }
 
 /* Why its return must not be hooked; NULL: it may. */
@@ -220,7 +220,7 @@ static const char *place_entry(struct planner *p, const struct elf_symbol *symbo
 		refused = "its code is not in the file";
 	else if (place_probe(code.bytes, code.len, symbol->vaddr,
 			     probe->hook == HOOK_CALL ? PLACE_RETURN : PLACE_ENTRY, 0, &at))
-		refused = "the kernel refuses its first instruction";
+		refused = "its first instruction cannot be probed";
 	else if (at.reentered && symbol->size) /* else it may be another's jump */
 		refused = "its entry is inside a loop";
 	else

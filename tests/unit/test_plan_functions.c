@@ -296,9 +296,9 @@ static void refusals(void **state)
 		{"fx_returns", NULL, "nothing to time"},
 		{"fx_leaves", NULL, "first instruction may leave it"},
 		{"fx_loop", "inside a loop", "inside a loop"},
-		{"fx_locked", "kernel refuses", "kernel refuses"},
+		{"fx_locked", "instruction cannot be probed", "instruction cannot be probed"},
 		{"fx_locked_moved", NULL, NULL},
-		{"fx_locked_early", NULL, "kernel refuses"},
+		{"fx_locked_early", NULL, "instruction cannot be probed"},
 		{"fx_strange", NULL, "frame still in place"},
 		{"fx_choice", "IFUNC", "IFUNC"},
 	};

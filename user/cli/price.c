@@ -95,35 +95,34 @@ static bool any_stepped(const struct plan *plan)
 	return false;
 }
 
-/* NAN where nothing could be measured. */
-static void get_costs(struct link_support *support, struct probe_costs *costs)
+static bool others_pay(const struct process *root, const struct options *options)
 {
-	memset(support, 0, sizeof(*support));
-	if (!link_support__detect(support, NULL) && !probe_costs__get(support, costs))
+	return everybody__is(root) || options->inode_wide;
+}
+
+void price__get(const struct plan *plan, const struct process *root, const struct options *options,
+		struct probe_costs *costs)
+{
+	struct link_support support;
+
+	if ((others_pay(root, options) || any_stepped(plan)) &&
+	    !link_support__detect(&support, NULL) && !probe_costs__get(&support, costs))
 		return;
 	for (size_t i = 0; i < PROBE_COSTS; i++)
 		costs->ns[i] = NAN;
 }
 
 void price__tell_others(const struct plan *plan, const struct process *root,
-			const struct options *options)
+			const struct options *options, const struct probe_costs *costs)
 {
 	struct link_support support;
-	struct probe_costs costs;
 
-	if (!everybody__is(root) && !options->inode_wide)
-		return;
-	get_costs(&support, &costs);
-	tell_others(plan, root, &costs, &support);
+	if (others_pay(root, options) && !link_support__detect(&support, NULL))
+		tell_others(plan, root, costs, &support);
 }
 
-void price__tell_stepped(const struct plan *plan)
+void price__tell_stepped(const struct plan *plan, const struct probe_costs *costs)
 {
-	struct link_support support;
-	struct probe_costs costs;
-
-	if (!any_stepped(plan))
-		return;
-	get_costs(&support, &costs);
-	tell_stepped(plan, &costs);
+	if (any_stepped(plan))
+		tell_stepped(plan, costs);
 }

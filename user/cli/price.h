@@ -4,16 +4,21 @@
 #define PERFTRACE_CLI_PRICE_H
 
 #include "cli/options.h"
+#include "probe/costs.h"
 #include "probe/plan.h"
 #include "target/process.h"
 
 /*
- * Both measure, if this machine was not measured before. What others pay for -a or --inode-wide:
- * before anything is linked.
+ * Prices of probes as far as one of the sentences below needs them: measured now if this machine
+ * was not measured before, which takes a tenth of a second. Before the attach: afterwards it would
+ * keep the run from looking at what happens.
  */
+void price__get(const struct plan *plan, const struct process *root, const struct options *options,
+		struct probe_costs *costs);
+/* What others pay for -a or --inode-wide: before anything is linked. */
 void price__tell_others(const struct plan *plan, const struct process *root,
-			const struct options *options);
+			const struct options *options, const struct probe_costs *costs);
 /* Probes that the kernel has to single-step: those cost tens of times as much as the rest. */
-void price__tell_stepped(const struct plan *plan);
+void price__tell_stepped(const struct plan *plan, const struct probe_costs *costs);
 
 #endif

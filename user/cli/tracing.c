@@ -146,7 +146,7 @@ static void announce(struct tracing *t)
 	if (allocator)
 		notice(NOTICE_INFO, "heap exact: every call is booked; an "
 				    "allocation-heavy program will feel it");
-	price__tell_stepped(plan);
+	price__tell_stepped(plan, &t->costs);
 	if (t->launched && t->launched->launch.caveat) {
 		notice(NOTICE_WARNING, "%s", t->launched->launch.caveat);
 		tracing__note(t, "%s", t->launched->launch.caveat);
@@ -311,7 +311,9 @@ int tracing__attach(struct tracing *t, struct error *err)
 {
 	int ret;
 
-	price__tell_others(session__plan(t->session), session__root(t->session), t->options);
+	price__get(session__plan(t->session), session__root(t->session), t->options, &t->costs);
+	price__tell_others(session__plan(t->session), session__root(t->session), t->options,
+			   &t->costs);
 	ret = session__attach(t->session, err);
 
 	if (ret)

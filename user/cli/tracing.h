@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "output/run_info.h"
 #include "output/text_parts.h"
+#include "probe/costs.h"
 #include "session/session.h"
 
 #define TRACING_NOTES_MAX 32
@@ -16,6 +17,7 @@
 struct launched;
 
 struct tracing {
+	struct probe_costs costs; /* where they are told */
 	const struct options *options;
 	struct launched *launched; /* NULL: the target was there before us */
 	struct session *session;

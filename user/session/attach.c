@@ -85,28 +85,47 @@ static enum kernel_program program_of(const struct plan_probe *probe)
 	}
 }
 
+static bool is_end(const struct plan *plan, const struct plan_probe *probe)
+{
+	return probe->kind == PLAN_FUNCTION && probe->cookie < plan->sites.len &&
+	       plan->sites.data[probe->cookie].role == SITE_END;
+}
+
+static int add_to_batch(struct batch *batch, struct plan_probe *probe)
+{
+	struct link_site *site = vec_push(&batch->sites);
+	struct plan_probe **slot = vec_push(&batch->probes);
+
+	if (!site || !slot)
+		return -ENOMEM;
+	site->offset = probe->site_offset;
+	site->ref_ctr_offset = probe->ref_ctr_offset;
+	site->cookie = probe->cookie;
+	*slot = probe;
+	return 0;
+}
+
+/*
+ * Ends come first: where links are made one by one in a program that runs, an end without its
+ * start says nothing, but a start without its end would look like a call left by an exception.
+ */
 static int collect_batch(struct plan *plan, size_t object, enum kernel_program program,
 			 struct batch *batch)
 {
 	struct plan_probe *probe;
+	int ret = 0;
 
-	vec_for_each (&plan->probes, probe) {
-		struct plan_probe **slot;
-		struct link_site *site;
-
-		if (probe->object != object || probe->refused || probe->kind == PLAN_USDT ||
-		    program_of(probe) != program)
-			continue;
-		site = vec_push(&batch->sites);
-		slot = vec_push(&batch->probes);
-		if (!site || !slot)
-			return -ENOMEM;
-		site->offset = probe->site_offset;
-		site->ref_ctr_offset = probe->ref_ctr_offset;
-		site->cookie = probe->cookie;
-		*slot = probe;
+	for (int ends = 1; ends >= 0; ends--) {
+		vec_for_each (&plan->probes, probe) {
+			if (probe->object != object || probe->refused || probe->kind == PLAN_USDT ||
+			    program_of(probe) != program || is_end(plan, probe) != ends)
+				continue;
+			ret = add_to_batch(batch, probe);
+			if (ret)
+				return ret;
+		}
 	}
-	return 0;
+	return ret;
 }
 
 static int link_batch(struct attachment *a, size_t object, enum kernel_program program,
@@ -173,14 +192,19 @@ static int link_kind(struct attachment *a, size_t object, enum kernel_program at
 	enum link_method method;
 	int ret = collect_batch(a->plan, object, at_site, &batch);
 
+	/* Returns first, for the same reason; what is refused there is not probed at its entry. */
+	if (!ret && at_return != KERNEL_PROGRAMS &&
+	    kernel__program(a->kernel, at_return, &method) >= 0) {
+		ret = link_returns(a, object, at_return, pid, &batch, fds);
+		batch__free(&batch);
+		if (!ret)
+			ret = collect_batch(a->plan, object, at_site, &batch);
+	}
 	/* Without sessions the entry of a call is one site among others. */
 	if (at_site == KERNEL_FUNCTION_CALL && kernel__program(a->kernel, at_site, &method) < 0)
 		at_site = KERNEL_FUNCTION_SITE;
 	if (!ret && batch.sites.len)
 		ret = link_batch(a, object, at_site, false, pid, &batch, fds);
-	if (!ret && at_return != KERNEL_PROGRAMS &&
-	    kernel__program(a->kernel, at_return, &method) >= 0)
-		ret = link_returns(a, object, at_return, pid, &batch, fds);
 	batch__free(&batch);
 	return ret;
 }

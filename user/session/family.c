@@ -281,6 +281,7 @@ static void on_exec(struct family *f, const struct life_record *r)
 		return;
 	leave_address_space(f, member);
 	member->space = r->space;
+	kernel__set_space(f->options.kernel, r->tgid, r->space);
 	member->exec_ns = r->time_ns;
 	member->looks = 0;
 	look_at(f, member);

@@ -287,6 +287,19 @@ int kernel__set_ready(struct kernel *k, uint32_t tgid)
 	return bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST) ? -errno : 0;
 }
 
+int kernel__set_space(struct kernel *k, uint32_t tgid, uint64_t space)
+{
+	int fd = bpf_map__fd(k->skel->maps.targets);
+	struct target target;
+
+	if (bpf_map_lookup_elem(fd, &tgid, &target))
+		return -errno;
+	if (target.space >= space) /* or it has become yet another one since */
+		return 0;
+	target.space = target.layout = space;
+	return bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST) ? -errno : 0;
+}
+
 void kernel__set_born_ready(struct kernel *k, bool heap, bool spans)
 {
 	__atomic_store_n(&k->skel->bss->born_heap_ready, heap, __ATOMIC_SEQ_CST);

@@ -74,6 +74,11 @@ void kernel__set_gate(struct kernel *k, bool open);
 int kernel__add_target(struct kernel *k, uint32_t tgid, uint64_t *space);
 /* All probes of this target are linked now. -ENOENT: it is gone. */
 int kernel__set_ready(struct kernel *k, uint32_t tgid);
+/*
+ * A target has become another program in address space `space`. The kernel side knew first; this
+ * puts right what a kernel__set_ready() at the same moment may have put back.
+ */
+int kernel__set_space(struct kernel *k, uint32_t tgid, uint64_t space);
 /* Children have all their probes of that kind when they are born. */
 void kernel__set_born_ready(struct kernel *k, bool heap, bool spans);
 int kernel__remove_target(struct kernel *k, uint32_t tgid);

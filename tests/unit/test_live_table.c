@@ -21,6 +21,8 @@
 
 #define SPACE 77
 
+#define ONE(space) ((struct space_list){(uint64_t[]){space}, 1})
+
 static int set_up(void **state)
 {
 	host__reset();
@@ -191,7 +193,7 @@ static void purging_a_space(void **state)
 		put_block(SPACE, nth(i), 10 + i);
 		put_block(78, nth(i), 100 + i);
 	}
-	assert_int_equal(live_table__purge(live__table(), 3, 78, &gauge, see, &space), 0);
+	assert_int_equal(live_table__purge(live__table(), 3, ONE(78), &gauge, see, &space), 0);
 	assert_int_equal(seen.blocks, 6);
 	assert_int_equal(seen.bytes, 615);
 	assert_int_equal(gauge.live_blocks, 6);
@@ -202,12 +204,16 @@ static void purging_a_space(void **state)
 		assert_int_equal(live_take(78, nth(i), &block), 0);
 	}
 	/* Again, and without telling anybody; then a space that nobody has. */
-	assert_int_equal(live_table__purge(live__table(), 3, 78, &gauge, NULL, NULL), 0);
+	assert_int_equal(live_table__purge(live__table(), 3, ONE(78), &gauge, NULL, NULL), 0);
 	assert_int_equal(gauge.live_blocks, 6);
-	assert_int_equal(live_table__purge(live__table(), 3, SPACE, &gauge, NULL, NULL), 0);
+	assert_int_equal(live_table__purge(live__table(), 3, ONE(SPACE), &gauge, NULL, NULL), 0);
 	assert_int_equal(gauge.live_blocks, 0);
 	assert_int_equal(gauge.live_bytes, 0);
-	assert_int_equal(live_table__purge(live__table(), 3, 0, &gauge, NULL, NULL), -EINVAL);
+	/* Free and busy slots belong to nobody. */
+	assert_int_equal(live_table__purge(live__table(), 3, ONE(0), &gauge, NULL, NULL), 0);
+	assert_int_equal(
+		live_table__purge(live__table(), 3, (struct space_list){0}, &gauge, NULL, NULL), 0);
+	assert_int_equal(gauge.live_blocks, 0);
 }
 
 /* Who is told of the blocks has had enough: what is left is untouched. */
@@ -219,7 +225,7 @@ static void a_purge_that_is_stopped(void **state)
 	put_block(SPACE, nth(0), 10);
 	put_block(SPACE, nth(1), 20);
 	seen.answer = -5;
-	assert_int_equal(live_table__purge(live__table(), 1, SPACE, &gauge, see, &space), -5);
+	assert_int_equal(live_table__purge(live__table(), 1, ONE(SPACE), &gauge, see, &space), -5);
 	assert_int_equal(seen.blocks, 1);
 	assert_int_equal(gauge.live_blocks, 1);
 	assert_int_equal(gauge.live_bytes, 20);
@@ -231,7 +237,7 @@ static void purging_does_not_take_what_is_taken(void **state)
 {
 	put_block(SPACE, nth(0), 10);
 	live__table()->key[0] = LIVE_BUSY;
-	assert_int_equal(live_table__purge(live__table(), 1, SPACE, &gauge, NULL, NULL), 0);
+	assert_int_equal(live_table__purge(live__table(), 1, ONE(SPACE), &gauge, NULL, NULL), 0);
 	assert_int_equal(live__table()->key[0], LIVE_BUSY);
 	assert_int_equal(gauge.live_blocks, 1);
 }
@@ -263,7 +269,7 @@ static void a_large_table(void **state)
 	assert_int_equal(kernel_live__for_each(&live, see, &space), 0);
 	assert_int_equal(seen.blocks, 4);
 	assert_int_equal(seen.bytes, 100);
-	assert_int_equal(kernel_live__purge(&live, SPACE, see, &space), 0);
+	assert_int_equal(kernel_live__purge(&live, ONE(SPACE), see, &space), 0);
 	assert_int_equal(seen.blocks, 8);
 	assert_int_equal(all.live_blocks, 0);
 	assert_int_equal(all.live_bytes, 0);
@@ -272,7 +278,7 @@ static void a_large_table(void **state)
 	close(live.table_fd);
 	live.table_fd = -1;
 	assert_int_equal(kernel_live__for_each(&live, see, &space), -EBADF);
-	assert_int_equal(kernel_live__purge(&live, SPACE, see, &space), -EBADF);
+	assert_int_equal(kernel_live__purge(&live, ONE(SPACE), see, &space), -EBADF);
 }
 
 /* ---- the order of things ---- */
@@ -412,7 +418,7 @@ static int count_purged(void *arg, const struct live_key *key, const struct live
 static void *purge_all(void *arg)
 {
 	while (!stop)
-		live_table__purge(live__table(), 1, SPACE, &gauge, count_purged, NULL);
+		live_table__purge(live__table(), 1, ONE(SPACE), &gauge, count_purged, NULL);
 	return NULL;
 }
 

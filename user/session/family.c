@@ -17,10 +17,12 @@
  * When a new program image is looked at again, in ms after its exec: its libraries are mapped
  * within a few ms, after which the dynamic linker's own notices tell of more.
  */
-static const unsigned int looks_after_exec_ms[] = {2, 10, 30, 90};
+static const unsigned int looks_after_exec_ms[] = {0, 2, 10, 30, 90};
 #define LOOKS (sizeof(looks_after_exec_ms) / sizeof(looks_after_exec_ms[0]))
 
 #define LOOK_REGULAR_NS (2 * NSEC_PER_SEC) /* odd linkers tell nothing */
+#define TICK_MAX_NS	(50 * NSEC_PER_MSEC)
+#define PURGE_PAUSE_NS	NSEC_PER_SEC
 #define LOOK_SHARE_NS	(20 * NSEC_PER_MSEC)
 
 struct member {
@@ -37,6 +39,8 @@ struct member {
 struct family {
 	struct family_options options;
 	struct member *members;
+	VEC(uint64_t) gone; /* address spaces whose blocks are still in the books */
+	uint64_t next_purge_ns;
 	struct family_facts facts;
 };
 
@@ -59,6 +63,7 @@ void family__free(struct family *f)
 		HASH_DEL(f->members, member);
 		free(member);
 	}
+	vec_free(&f->gone);
 	free(f);
 }
 
@@ -211,10 +216,39 @@ static int count_gone(void *arg, const struct live_key *key, const struct live_b
 	return 0;
 }
 
+static int compare_spaces(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void family__purge_gone(struct family *f)
+{
+	struct space_list spaces = {f->gone.data, f->gone.len};
+
+	if (!f->gone.len)
+		return;
+	qsort(f->gone.data, f->gone.len, sizeof(*f->gone.data), compare_spaces);
+	kernel__purge_live(f->options.kernel, spaces, count_gone, &f->facts);
+	f->gone.len = 0;
+}
+
+/*
+ * Its blocks are taken out of the books later, with those of others: looking for them goes through
+ * all that are alive. The number of an address space is never used again, so nothing is mixed up.
+ */
 static void leave_address_space(struct family *f, struct member *member)
 {
-	if (member->space)
-		kernel__purge_live(f->options.kernel, member->space, count_gone, &f->facts);
+	uint64_t *slot = member->space ? vec_push(&f->gone) : NULL;
+
+	if (slot) {
+		*slot = member->space;
+	} else if (member->space) {
+		family__purge_gone(f);
+		kernel__purge_live(f->options.kernel, (struct space_list){&member->space, 1},
+				   count_gone, &f->facts);
+	}
 	member->space = 0;
 }
 
@@ -284,8 +318,7 @@ static void on_exec(struct family *f, const struct life_record *r)
 	kernel__set_space(f->options.kernel, r->tgid, r->space);
 	member->exec_ns = r->time_ns;
 	member->looks = 0;
-	look_at(f, member);
-	member->next_look_ns = clock_monotonic_ns() + looks_after_exec_ms[0] * NSEC_PER_MSEC;
+	member->next_look_ns = r->time_ns;
 }
 
 /* It has all probes that the plan knows; there may be more in it. */
@@ -297,7 +330,7 @@ static void on_adopted(struct family *f, const struct life_record *r)
 		return;
 	member = add_member(f, r->tgid, r->tgid, r->space);
 	if (member)
-		look_at(f, member);
+		member->next_look_ns = r->time_ns;
 }
 
 static void on_loaded(struct family *f, const struct life_record *r)
@@ -356,11 +389,18 @@ void family__tick(struct family *f, uint64_t now_ns)
 {
 	struct member *member, *next;
 
+	if (f->gone.len && now_ns >= f->next_purge_ns) {
+		family__purge_gone(f);
+		f->next_purge_ns = clock_monotonic_ns() + PURGE_PAUSE_NS;
+	}
 	HASH_ITER (hh, f->members, member, next) {
 		if (!member->alive || member->next_look_ns > now_ns)
 			continue;
 		look_at(f, member);
 		schedule_look(f, member, now_ns);
+		/* The others are due the next time: the ring waits, and perhaps the user. */
+		if (clock_monotonic_ns() - now_ns > TICK_MAX_NS)
+			break;
 	}
 }
 

@@ -60,6 +60,8 @@ void family__on_life(struct family *f, const struct life_record *record);
  * takes it into the symbols. To be called often; it does something only when it is due.
  */
 void family__tick(struct family *f, uint64_t now_ns);
+/* Takes the blocks of processes that are gone out of the books: before those are read. */
+void family__purge_gone(struct family *f);
 /* Looks at one member at once. -ESRCH: it is gone, or none of ours. */
 int family__rescan(struct family *f, pid_t pid);
 /* Takes the present mappings of all members into the symbols. */

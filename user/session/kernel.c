@@ -429,7 +429,7 @@ int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg)
 	return kernel_live__for_each(&k->live, fn, arg);
 }
 
-int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void *arg)
+int kernel__purge_live(struct kernel *k, struct space_list spaces, kernel_live_fn fn, void *arg)
 {
-	return kernel_live__purge(&k->live, space, fn, arg);
+	return kernel_live__purge(&k->live, spaces, fn, arg);
 }

@@ -109,6 +109,6 @@ typedef int (*kernel_site_fn)(void *arg, uint64_t key, const struct heap_site *s
 int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg);
 /* Blocks alive, and deleting those of an address space that is gone: see kernel_live.h. */
 int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg);
-int kernel__purge_live(struct kernel *k, uint64_t space, kernel_live_fn fn, void *arg);
+int kernel__purge_live(struct kernel *k, struct space_list spaces, kernel_live_fn fn, void *arg);
 
 #endif

@@ -73,14 +73,29 @@ int live_table__for_each(const struct live_bucket *table, size_t n_buckets, kern
 	return ret;
 }
 
+static bool is_listed(struct space_list spaces, uint64_t space)
+{
+	size_t low = 0, high = spaces.len;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (spaces.data[mid] < space)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < spaces.len && spaces.data[low] == space;
+}
+
 /* As the programs take a block: who swaps the key has it. */
-static bool take_slot(struct live_bucket *bucket, int way, uint64_t space, struct live_key *key,
-		      struct live_block *block)
+static bool take_slot(struct live_bucket *bucket, int way, struct space_list spaces,
+		      struct live_key *key, struct live_block *block)
 {
 	__u64 packed = load(&bucket->key[way]);
 
 	*key = live_table_key_unpack(packed);
-	if (key->space != space ||
+	if (!packed || packed == LIVE_BUSY || !is_listed(spaces, key->space) ||
 	    !__atomic_compare_exchange_n(&bucket->key[way], &packed, LIVE_BUSY, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return false;
@@ -97,19 +112,17 @@ static int book_gone(struct heap_gauge *gauge, const struct live_key *key,
 	return fn ? fn(arg, key, block) : 0;
 }
 
-int live_table__purge(struct live_bucket *table, size_t n_buckets, uint64_t space,
+int live_table__purge(struct live_bucket *table, size_t n_buckets, struct space_list spaces,
 		      struct heap_gauge *gauge, kernel_live_fn fn, void *arg)
 {
 	int ret = 0;
 
-	if (!space) /* free and busy slots would look like it */
-		return -EINVAL;
 	for (size_t i = 0; i < n_buckets && !ret; i++) {
 		for (int way = 0; way < LIVE_WAYS && !ret; way++) {
 			struct live_block block;
 			struct live_key key;
 
-			if (take_slot(&table[i], way, space, &key, &block))
+			if (take_slot(&table[i], way, spaces, &key, &block))
 				ret = book_gone(gauge, &key, &block, fn, arg);
 		}
 	}
@@ -137,7 +150,7 @@ static void unmap_part(struct live_bucket *part, size_t n)
 /* What is done with each part of the table. */
 struct work {
 	int (*fn)(const struct work *work, struct live_bucket *part, size_t n);
-	uint64_t space;
+	struct space_list spaces;
 	struct heap_gauge *gauge;
 	kernel_live_fn visit;
 	void *arg;
@@ -150,7 +163,7 @@ static int read_part(const struct work *work, struct live_bucket *part, size_t n
 
 static int purge_part(const struct work *work, struct live_bucket *part, size_t n)
 {
-	return live_table__purge(part, n, work->space, work->gauge, work->visit, work->arg);
+	return live_table__purge(part, n, work->spaces, work->gauge, work->visit, work->arg);
 }
 
 static int walk_table(const struct kernel_live *live, int protection, const struct work *work)
@@ -224,7 +237,7 @@ struct doomed {
 };
 
 struct search {
-	uint64_t space;
+	struct space_list spaces;
 	VEC(struct doomed) found;
 };
 
@@ -234,7 +247,7 @@ static int find_doomed(void *arg, const void *key, const void *value)
 	const struct live_key *k = key;
 	struct doomed *slot;
 
-	if (k->space != search->space)
+	if (!is_listed(search->spaces, k->space))
 		return 0;
 	slot = vec_push(&search->found);
 	if (!slot)
@@ -244,9 +257,10 @@ static int find_doomed(void *arg, const void *key, const void *value)
 	return 0;
 }
 
-static int purge_hash(struct kernel_live *live, uint64_t space, kernel_live_fn fn, void *arg)
+static int purge_hash(struct kernel_live *live, struct space_list spaces, kernel_live_fn fn,
+		      void *arg)
 {
-	struct search search = {.space = space};
+	struct search search = {.spaces = spaces};
 	struct doomed *d;
 	int err, ret = walk_hash(live, find_doomed, &search);
 
@@ -263,11 +277,12 @@ static int purge_hash(struct kernel_live *live, uint64_t space, kernel_live_fn f
 	return ret;
 }
 
-int kernel_live__purge(struct kernel_live *live, uint64_t space, kernel_live_fn fn, void *arg)
+int kernel_live__purge(struct kernel_live *live, struct space_list spaces, kernel_live_fn fn,
+		       void *arg)
 {
 	const struct work work = {
-		.fn = purge_part, .space = space, .gauge = live->gauge, .visit = fn, .arg = arg};
+		.fn = purge_part, .spaces = spaces, .gauge = live->gauge, .visit = fn, .arg = arg};
 	int ret = walk_table(live, PROT_READ | PROT_WRITE, &work);
 
-	return ret ? ret : purge_hash(live, space, fn, arg);
+	return ret ? ret : purge_hash(live, spaces, fn, arg);
 }

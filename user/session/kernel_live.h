@@ -27,17 +27,24 @@ typedef int (*kernel_live_fn)(void *arg, const struct live_key *key,
  * or goes meanwhile may be seen or not, but never half of it. Negative errno.
  */
 int kernel_live__for_each(const struct kernel_live *live, kernel_live_fn fn, void *arg);
+/* Numbers of address spaces, ascending. */
+struct space_list {
+	const uint64_t *data;
+	size_t len;
+};
+
 /*
- * Deletes the blocks of an address space and takes them off the gauge. fn, which may be NULL, gets
- * each that was deleted here and nowhere else. Negative errno, or fn's first non-zero answer; then
- * some are still there.
+ * Deletes the blocks of address spaces, all in one pass, and takes them off the gauge. fn, which
+ * may be NULL, gets each that was deleted here and nowhere else. Negative errno, or fn's first
+ * non-zero answer; then some are still there.
  */
-int kernel_live__purge(struct kernel_live *live, uint64_t space, kernel_live_fn fn, void *arg);
+int kernel_live__purge(struct kernel_live *live, struct space_list spaces, kernel_live_fn fn,
+		       void *arg);
 
 /* The same for buckets of the table. */
 int live_table__for_each(const struct live_bucket *table, size_t n_buckets, kernel_live_fn fn,
 			 void *arg);
-int live_table__purge(struct live_bucket *table, size_t n_buckets, uint64_t space,
+int live_table__purge(struct live_bucket *table, size_t n_buckets, struct space_list spaces,
 		      struct heap_gauge *gauge, kernel_live_fn fn, void *arg);
 
 #endif

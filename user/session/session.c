@@ -97,6 +97,7 @@ static int heap_at(struct session *s, struct heap_snapshot *heap, uint64_t when_
 	heap->by_process = s->options.everybody || s->roster.roots.len > 1;
 	if (!heap->traced)
 		return 0;
+	family__purge_gone(s->family);
 	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);
 }
 

@@ -50,7 +50,11 @@ def heaps():
                  if c["process"]["pid"] == target.pid}
         h.equal(comms, {what.split()[0][:15]}, f"{what}: comm")
         target.is_healthy()
-    h.equal((document["ledger"]["lost"], document["ledger"]["balanced"]), (0, True), "ledger")
+    ledger = document["ledger"]
+    h.equal(ledger["balanced"], True, "ledger.balanced")
+    # Where many other programs come and go meanwhile, some of theirs may be lost.
+    h.check(not ledger["lost"] or ledger["children"]["followed"] > 2 * len(targets), "ledger.lost",
+            ledger)
     price, attached = (next((i for i, l in enumerate(result.err.splitlines()) if w in l), -1)
                        for w in ("every program pays", "attached to all processes"))
     h.check(0 <= price < attached, "the price is told before", result.err)

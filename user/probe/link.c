@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <linux/bpf.h>
 
+#include "base/notice.h"
 #include "probe/link_perf.h"
 
 #define FLAG_MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
@@ -128,6 +129,8 @@ static void link_range(struct linker *l, size_t first, size_t n)
 		fd = -ENOMEM;
 	}
 	l->last_error = fd;
+	notice(NOTICE_DETAIL, "%zu probe sites refused for %d: %s", n, l->request->pid,
+	       strerror(-fd));
 	if (n == 1 || is_hopeless(fd)) {
 		refuse(l, first, n);
 		return;

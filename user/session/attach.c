@@ -85,10 +85,39 @@ static enum kernel_program program_of(const struct plan_probe *probe)
 	}
 }
 
-static bool is_end(const struct plan *plan, const struct plan_probe *probe)
+/*
+ * The kernel makes the probes of a link one after the other, while the program runs: ends come
+ * first. An end whose start was not seen says nothing, but an allocation whose free is not seen
+ * would stay in the books, and a start without its end looks like a call left by an exception.
+ */
+enum link_rank {
+	RANK_ENDS, /* of functions, and frees */
+	RANK_BOTH, /* reallocs */
+	RANK_STARTS,
+	RANKS,
+};
+
+static enum link_rank rank_of(const struct plan *plan, const struct plan_probe *probe)
 {
-	return probe->kind == PLAN_FUNCTION && probe->cookie < plan->sites.len &&
-	       plan->sites.data[probe->cookie].role == SITE_END;
+	uint32_t kind = probe->cookie & HEAP_KIND_MASK;
+
+	switch (probe->kind) {
+	case PLAN_ALLOC:
+		return kind == HEAP_FREES || kind == HEAP_RESULT  ? RANK_ENDS
+		       : HEAP_ARGUMENT(probe->cookie, HEAP_BLOCK) ? RANK_BOTH
+								  : RANK_STARTS;
+	case PLAN_LOADER:
+	case PLAN_USDT:
+		return RANK_STARTS;
+	default:
+		switch (plan->sites.data[probe->cookie].role) {
+		case SITE_END:
+		case SITE_TOLD_FREE:
+			return RANK_ENDS;
+		default:
+			return RANK_STARTS;
+		}
+	}
 }
 
 static int add_to_batch(struct batch *batch, struct plan_probe *probe)
@@ -105,20 +134,16 @@ static int add_to_batch(struct batch *batch, struct plan_probe *probe)
 	return 0;
 }
 
-/*
- * Ends come first: where links are made one by one in a program that runs, an end without its
- * start says nothing, but a start without its end would look like a call left by an exception.
- */
 static int collect_batch(struct plan *plan, size_t object, enum kernel_program program,
 			 struct batch *batch)
 {
 	struct plan_probe *probe;
 	int ret = 0;
 
-	for (int ends = 1; ends >= 0; ends--) {
+	for (enum link_rank rank = 0; rank < RANKS; rank++) {
 		vec_for_each (&plan->probes, probe) {
 			if (probe->object != object || probe->refused || probe->kind == PLAN_USDT ||
-			    program_of(probe) != program || is_end(plan, probe) != ends)
+			    program_of(probe) != program || rank_of(plan, probe) != rank)
 				continue;
 			ret = add_to_batch(batch, probe);
 			if (ret)

@@ -404,6 +404,18 @@ void family__tick(struct family *f, uint64_t now_ns)
 	}
 }
 
+uint64_t family__next_look(const struct family *f)
+{
+	const struct member *member;
+	uint64_t next = UINT64_MAX;
+
+	for (member = f->members; member; member = member->hh.next) {
+		if (member->alive && member->exec_ns && member->next_look_ns < next)
+			next = member->next_look_ns;
+	}
+	return next;
+}
+
 int family__rescan(struct family *f, pid_t pid)
 {
 	struct member *member = find_member(f, pid);

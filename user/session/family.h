@@ -60,6 +60,8 @@ void family__on_life(struct family *f, const struct life_record *record);
  * takes it into the symbols. To be called often; it does something only when it is due.
  */
 void family__tick(struct family *f, uint64_t now_ns);
+/* When family__tick() has something to do that was asked for; UINT64_MAX = nothing is. */
+uint64_t family__next_look(const struct family *f);
 /* Takes the blocks of processes that are gone out of the books: before those are read. */
 void family__purge_gone(struct family *f);
 /* Looks at one member at once. -ESRCH: it is gone, or none of ours. */

@@ -124,7 +124,7 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 	if (!ret)
 		ret = resize(skel->maps.live, o->heap ? o->live_max - live_buckets * LIVE_WAYS : 1);
 	if (!ret)
-		ret = resize(skel->maps.sites, o->heap ? 1 << 16 : 1);
+		ret = resize(skel->maps.sites, !o->heap ? 1 : o->everybody ? 1 << 18 : 1 << 16);
 	if (!ret)
 		ret = resize(skel->maps.span_sites, o->n_sites + o->spare_sites);
 	if (!ret)

@@ -70,12 +70,14 @@ static bool look(struct session *s)
 
 static int wait_ms(const struct session *s, uint64_t deadline)
 {
-	uint64_t now = clock_monotonic_ns(), left;
+	uint64_t now = clock_monotonic_ns(), until = now + LOOK_MS * NSEC_PER_MSEC;
+	uint64_t look_at = family__next_look(s->family);
 
-	if (!deadline || deadline > now + LOOK_MS * 1000000ULL)
-		return LOOK_MS;
-	left = deadline > now ? deadline - now : 0;
-	return (left + 999999) / 1000000;
+	if (deadline && deadline < until)
+		until = deadline;
+	if (look_at < until)
+		until = look_at;
+	return until > now ? (until - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC : 0;
 }
 
 enum session_end session__run(struct session *s, int stop_fd)

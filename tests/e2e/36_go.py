@@ -19,3 +19,9 @@ h.check(document["heap"]["frees"] >= truth["churned"], "heap.frees", document["h
 h.equal(document["ledger"]["balanced"], True, "ledger.balanced")
 h.equal(document["ledger"]["lost"], 0, "ledger.lost")
 target.is_healthy()
+
+target = h.Target("go_cgo")
+result = h.perftrace("spans", "-p", target.pid, "-f", "main.*", "-d", "1", code=3)
+h.check("Go" in result.err and result.err.count("\n") == 1, "Go's functions are refused in a line",
+        result.err)
+target.is_healthy()

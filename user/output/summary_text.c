@@ -133,8 +133,9 @@ static void add_memory(struct strbuf *out, const struct leaks_report *r)
 	strbuf_printf(out, ", at most %s\n", format_bytes(bytes, r->heap->total.peak_live_bytes));
 }
 
+/* `whose`: several processes were looked at, and kept apart. */
 static void add_candidate(struct strbuf *out, const struct text_style *style, const char *key,
-			  const struct candidate *c)
+			  const struct candidate *c, bool whose)
 {
 	char bytes[FORMAT_LEN], blocks[FORMAT_LEN], growth[FORMAT_LEN];
 
@@ -144,6 +145,10 @@ static void add_candidate(struct strbuf *out, const struct text_style *style, co
 		      format_count(blocks, c->live_blocks), c->live_blocks == 1 ? "" : "s");
 	if (c->growth_known)
 		strbuf_printf(out, ", %s/h", format_bytes_growth(growth, c->growth_bytes_per_hour));
+	if (whose) {
+		strbuf_printf(out, "  of %" PRIu32 " ", c->site->pid);
+		vis(out, c->site->comm, VIS_NAME_MAX);
+	}
 	strbuf_putc(out, '\n');
 	text_key(out, "");
 	strbuf_puts(out, "  ");
@@ -166,7 +171,8 @@ static void add_leaks(struct strbuf *out, const struct summary *s, const struct 
 		return;
 	}
 	for (size_t i = 0; i < found->list.len && i < limit; i++)
-		add_candidate(out, style, i ? "" : "LEAKS", &found->list.data[i]);
+		add_candidate(out, style, i ? "" : "LEAKS", &found->list.data[i],
+			      s->facts.heap->by_process);
 	more = found->hidden + (found->list.len > limit ? found->list.len - limit : 0);
 	if (!more)
 		return;

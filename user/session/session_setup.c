@@ -8,6 +8,7 @@
 #include "base/notice.h"
 #include "session/session_internal.h"
 #include "target/everybody.h"
+#include "target/hazards.h"
 
 /* Room for probes that are found later: libraries and programs loaded after the attach. */
 #define SPARE_SITES 8192
@@ -119,7 +120,9 @@ static bool return_probes_would_kill(const struct session *s)
 		return link_support__return_kills_seccomp(&s->support);
 
 	vec_for_each (&s->roster.roots, root) {
-		if (process__uses_seccomp(root->pid))
+		struct hazards hazards;
+
+		if (!hazards__read(root->pid, &hazards) && hazards.seccomp)
 			return link_support__return_kills_seccomp(&s->support);
 	}
 	return false;

@@ -485,16 +485,6 @@ bool process__memory_lags(void)
 	       (major_nr < 6 || (major_nr == 6 && minor_nr < 2));
 }
 
-bool process__uses_seccomp(pid_t pid)
-{
-	char buf[4096], *line;
-
-	if (read_proc_file(pid, "status", buf, sizeof(buf)) <= 0)
-		return false;
-	line = strstr(buf, "\nSeccomp:");
-	return line && strtol(line + 9, NULL, 10) != 0;
-}
-
 void process__missing_capabilities(char *text, size_t size)
 {
 	static const struct {

@@ -75,9 +75,6 @@ int process__memory(pid_t pid, struct process_memory *m);
 /* Is what this kernel says of resident memory too low by some pages per thread? */
 bool process__memory_lags(void);
 
-/* Does the process filter its system calls (seccomp)? False when that cannot be read. */
-bool process__uses_seccomp(pid_t pid);
-
 /* Missing capabilities for tracing as "CAP_BPF, CAP_PERFMON"; empty string if none is missing. */
 void process__missing_capabilities(char *text, size_t size);
 

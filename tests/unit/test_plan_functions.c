@@ -497,22 +497,24 @@ static void hear(enum notice_level level, const char *line)
 static void what_others_pay(void **state)
 {
 	struct process everybody, one = {.pid = 42};
+	struct link_support support = {0};
 	struct probe_costs costs;
 	struct options options;
 	struct plan plan = {0};
 
 	options__init(&options);
-	price__get(&plan, &one, &options, &costs); /* nothing to be told: nothing is measured */
+	price__get(&plan, &one, &options, &support,
+		   &costs); /* nothing to be told: nothing is measured */
 	everybody__open(&everybody);
 	notice_set_sink(hear);
-	price__tell_others(&plan, &one, &options, &costs);
+	price__tell_others(&plan, &one, &options, &support, &costs);
 	assert_string_equal(told, "");
-	price__tell_others(&plan, &everybody, &options, &costs);
+	price__tell_others(&plan, &everybody, &options, &support, &costs);
 	assert_string_equal(told, "every program pays for the probes it runs into");
 	assert_int_equal(told_level, NOTICE_INFO);
 	told[0] = '\0';
 	options.inode_wide = true;
-	price__tell_others(&plan, &one, &options, &costs);
+	price__tell_others(&plan, &one, &options, &support, &costs);
 	assert_string_equal(told,
 			    "every program with these libraries pays for the probes it runs into");
 	notice_set_sink(NULL);

@@ -101,24 +101,20 @@ static bool others_pay(const struct process *root, const struct options *options
 }
 
 void price__get(const struct plan *plan, const struct process *root, const struct options *options,
-		struct probe_costs *costs)
+		const struct link_support *support, struct probe_costs *costs)
 {
-	struct link_support support;
-
-	if ((others_pay(root, options) || any_stepped(plan)) &&
-	    !link_support__detect(&support, NULL) && !probe_costs__get(&support, costs))
+	if ((others_pay(root, options) || any_stepped(plan)) && !probe_costs__get(support, costs))
 		return;
 	for (size_t i = 0; i < PROBE_COSTS; i++)
 		costs->ns[i] = NAN;
 }
 
 void price__tell_others(const struct plan *plan, const struct process *root,
-			const struct options *options, const struct probe_costs *costs)
+			const struct options *options, const struct link_support *support,
+			const struct probe_costs *costs)
 {
-	struct link_support support;
-
-	if (others_pay(root, options) && !link_support__detect(&support, NULL))
-		tell_others(plan, root, costs, &support);
+	if (others_pay(root, options))
+		tell_others(plan, root, costs, support);
 }
 
 void price__tell_stepped(const struct plan *plan, const struct probe_costs *costs)

@@ -14,10 +14,11 @@
  * keep the run from looking at what happens.
  */
 void price__get(const struct plan *plan, const struct process *root, const struct options *options,
-		struct probe_costs *costs);
+		const struct link_support *support, struct probe_costs *costs);
 /* What others pay for -a or --inode-wide: before anything is linked. */
 void price__tell_others(const struct plan *plan, const struct process *root,
-			const struct options *options, const struct probe_costs *costs);
+			const struct options *options, const struct link_support *support,
+			const struct probe_costs *costs);
 /* Probes that the kernel has to single-step: those cost tens of times as much as the rest. */
 void price__tell_stepped(const struct plan *plan, const struct probe_costs *costs);
 

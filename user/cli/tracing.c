@@ -309,11 +309,13 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 
 int tracing__attach(struct tracing *t, struct error *err)
 {
+	const struct link_support *support = session__support(t->session);
+	const struct process *root = session__root(t->session);
+	const struct plan *plan = session__plan(t->session);
 	int ret;
 
-	price__get(session__plan(t->session), session__root(t->session), t->options, &t->costs);
-	price__tell_others(session__plan(t->session), session__root(t->session), t->options,
-			   &t->costs);
+	price__get(plan, root, t->options, support, &t->costs);
+	price__tell_others(plan, root, t->options, support, &t->costs);
 	ret = session__attach(t->session, err);
 
 	if (ret)

@@ -416,13 +416,6 @@ uint64_t family__next_look(const struct family *f)
 	return next;
 }
 
-int family__rescan(struct family *f, pid_t pid)
-{
-	struct member *member = find_member(f, pid);
-
-	return member && member->alive ? look_at(f, member) : -ESRCH;
-}
-
 void family__refresh_symbols(struct family *f)
 {
 	struct member *member, *next;

@@ -64,8 +64,6 @@ void family__tick(struct family *f, uint64_t now_ns);
 uint64_t family__next_look(const struct family *f);
 /* Takes the blocks of processes that are gone out of the books: before those are read. */
 void family__purge_gone(struct family *f);
-/* Looks at one member at once. -ESRCH: it is gone, or none of ours. */
-int family__rescan(struct family *f, pid_t pid);
 /* Takes the present mappings of all members into the symbols. */
 void family__refresh_symbols(struct family *f);
 /* Whose mappings explain addresses of `pid`: itself, or for a child too short-lived its parent. */

@@ -193,9 +193,9 @@ int session__heap_now(struct session *s, struct heap_snapshot *heap)
 	return heap_at(s, heap, clock_monotonic_ns());
 }
 
-int session__rescan(struct session *s, pid_t pid)
+const struct link_support *session__support(const struct session *s)
 {
-	return family__rescan(s->family, pid);
+	return &s->support;
 }
 
 const struct clock_offset *session__clock(struct session *s)

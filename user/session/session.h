@@ -22,6 +22,7 @@
 #include "model/memory.h"
 #include "model/span.h"
 #include "probe/plan.h"
+#include "probe/support.h"
 #include "session/roster.h"
 #include "target/process.h"
 
@@ -94,11 +95,8 @@ enum session_end session__run(struct session *s, int stop_fd);
 /* Fills *results (heap_snapshot__free() it); whatever fails is missing there, with a notice. */
 void session__finish(struct session *s, struct session_results *results);
 void session__free(struct session *s);
-/*
- * Looks again at a process of the run, which has mapped more since: plans and links what is new.
- * While it is stopped nothing is missed.
- */
-int session__rescan(struct session *s, pid_t pid);
+/* What this kernel's uprobes can do, tried once per run. */
+const struct link_support *session__support(const struct session *s);
 
 /* The first process named: whose memory is watched, whom documents call the target. */
 const struct process *session__root(const struct session *s);

@@ -33,7 +33,10 @@ static const char *const unmeasured[] = {
 	"checkpoint: growth_bytes is null at the first one of a process, rss_bytes where the " \
 	"kernel's counters could not be read"
 #define SAMPLE_NOTE "sample: heap_bytes is null, what the allocator holds in all is not measured"
-#define STAT_NOTE   "summary: durations are null for names of which no span has ended"
+#define STAT_NOTE                                                                            \
+	"summary.spans: total_ns, self_ns, min_ns, avg_ns, p50_ns, p90_ns, p95_ns, p99_ns, " \
+	"p999_ns "                                                                           \
+	"and max_ns are null for names of which no span has ended"
 
 static void add_id(struct json *j, const char *key, uint64_t id)
 {

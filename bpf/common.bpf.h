@@ -21,6 +21,9 @@ extern volatile __u32 born_heap_ready, born_spans_ready;
 /* The number of the last address space. */
 extern volatile __u64 last_space;
 
+/* Grows with every change of a process' layout number or of a layout's mappings. */
+extern volatile __u64 layouts_changed;
+
 /* Added to atomically from both sides: user space takes off what died with its process. */
 extern struct heap_gauge gauge;
 

@@ -9,6 +9,7 @@ volatile __u32 gate = 0;
 volatile __u32 born_heap_ready = 0, born_spans_ready = 0;
 volatile __u64 last_space = 0;
 volatile __u64 live_spilled = 0;
+volatile __u64 layouts_changed = 0;
 struct heap_gauge gauge = {};
 
 extern bool bpf_session_is_return(void) __ksym __weak;

@@ -15,6 +15,7 @@
 #include "abi/heap.h"
 #include "abi/records.h"
 #include "abi/spans.h"
+#include "abi/unwind.h"
 
 #define MAP __weak SEC(".maps")
 
@@ -77,6 +78,54 @@ struct {
 	__type(key, __u64);
 	__type(value, struct heap_site);
 } sites MAP;
+
+/* ---- unwind tables: abi/unwind.h; written by user space through shared mappings ---- */
+
+/* [user] size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unwind_shard);
+} unwind_shards MAP;
+
+/* [user] size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unwind_page);
+} unwind_pages MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, UNWIND_RULES_MAX);
+	__type(key, __u32);
+	__type(value, struct unwind_rule);
+} unwind_rules MAP;
+
+struct unwind_mapping_table {
+	struct unwind_mapping mapping[UNWIND_MAPPINGS_MAX];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unwind_mapping_table);
+} unwind_mappings MAP;
+
+/* Layout -> its mappings. Full -> that layout's stacks are counted STACKS_NO_TABLES. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct unwind_layout);
+} unwind_layouts MAP;
 
 /* What capturing a stack remembers of a thread, see stack.bpf.h. */
 #define STACK_WINDOW 64 /* words; a power of two */

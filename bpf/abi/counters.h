@@ -27,6 +27,13 @@
 	X(HEAP_READ_FAULTS, LOST, "allocations whose result could not be read")                    \
 	X(HEAP_RESTORE_FAILED, LOST, "blocks of failed reallocs that could not be put back")       \
 	X(HEAP_NO_STATE, LOST, "heap calls lost: no memory for the thread's state")                \
+	/* stacks, one for each allocation or sample: see enum unwind_stop */                      \
+	X(STACKS_COMPLETE, SEEN, "stacks followed to their outermost frame")                       \
+	X(STACKS_NO_MAPPING, ODD, "stacks cut at an address outside all known mappings")           \
+	X(STACKS_NO_RULE, ODD, "stacks cut in code without usable unwind information")             \
+	X(STACKS_READ_FAULT, ODD, "stacks cut because the stack's memory could not be read")       \
+	X(STACKS_DEPTH, ODD, "stacks cut at the number of frames that are kept (--stack-depth)")   \
+	X(STACKS_NO_TABLES, ODD, "stacks cut because unwind tables were not there yet")            \
 	/* spans */                                                                                \
 	X(SPAN_STARTS, SEEN, "span starts")                                                        \
 	X(SPAN_ENDS, SEEN, "spans ended normally")                                                 \

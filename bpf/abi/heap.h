@@ -5,7 +5,7 @@
 
 #include "abi/types.h"
 
-#define STACK_DEPTH_MAX 32
+#define STACK_DEPTH_MAX 128
 #define HEAP_COMM_LEN	16
 
 /*
@@ -204,8 +204,10 @@ struct heap_site {
 	__u64 retired, retired_bytes; /* blocks whose free was missed: the address came again */
 	__u64 first_ns, last_ns;      /* first and last allocation */
 	__u64 largest;		      /* bytes of the largest block */
-	__u32 tgid;		      /* whose mappings the frames belong to */
-	__u32 depth;
+	__u64 layout;		      /* whose mappings the frames belong to */
+	__u32 tgid;		      /* the process that was first here */
+	__u16 depth;
+	__u16 stop;		       /* enum unwind_stop */
 	char comm[HEAP_COMM_LEN];      /* of that process */
 	__u64 frames[STACK_DEPTH_MAX]; /* return addresses, innermost first */
 };

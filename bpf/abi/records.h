@@ -75,6 +75,7 @@ enum life_kind {
 	LIFE_EXEC,     /* tgid runs a new image */
 	LIFE_ADOPTED,  /* tgid has become a target, as everybody is one */
 	LIFE_LOADED,   /* tgid has loaded or dropped libraries */
+	LIFE_CODE,     /* tgid runs code in no mapping that is known: look again */
 	LIFE_EXIT,     /* the last thread of tgid is gone; other = its exit code as in wait(2) */
 };
 

@@ -15,7 +15,8 @@ enum site_role {
 	SITE_END,
 	SITE_CHECKPOINT,
 	SITE_EVENT,
-	/* Not of spans: a program tells of a block itself (name = block, strings = size, weight). */
+	/* Not of spans: a program tells of a block itself (name = block, strings = size, weight).
+	 */
 	SITE_TOLD_ALLOC,
 	SITE_TOLD_FREE,
 };

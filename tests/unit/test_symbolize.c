@@ -44,7 +44,7 @@ static struct symbolizer *with_own_process(void)
 
 	assert_non_null(sym);
 	assert_int_equal(maps__load(getpid(), &maps), 0);
-	assert_int_equal(symbolizer__add_process(sym, getpid(), &maps), 0);
+	assert_int_equal(symbolizer__add_layout(sym, getpid(), getpid(), &maps), 0);
 	maps__free(&maps);
 	return sym;
 }
@@ -196,7 +196,7 @@ static void names_outlive_process_and_file(void **state)
 	unlink(path);
 	rmdir(dir);
 	assert_int_equal(maps__load(pid, &maps), 0);
-	assert_int_equal(symbolizer__add_process(sym, pid, &maps), 0);
+	assert_int_equal(symbolizer__add_layout(sym, pid, pid, &maps), 0);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	/* Its mappings say (deleted), and only map_files leads to the file: root only. */
@@ -222,8 +222,8 @@ static void gone_mappings_still_resolve(void **state)
 	struct maps empty = {0};
 	struct frame frame;
 
-	assert_int_equal(symbolizer__add_process(sym, getpid(), &empty), 0);
-	assert_int_equal(symbolizer__add_process(sym, getpid(), &empty), 0);
+	assert_int_equal(symbolizer__add_layout(sym, getpid(), getpid(), &empty), 0);
+	assert_int_equal(symbolizer__add_layout(sym, getpid(), getpid(), &empty), 0);
 	assert_int_equal(symbolizer__resolve(sym, getpid(), at, false, &frame), 0);
 	assert_string_equal(frame.function, "symbolize_test_function");
 	symbolizer__free(sym);
@@ -240,7 +240,7 @@ static void many_generations(void **state)
 			.start = i << 12, .end = (i + 1) << 12, .executable = true, .path = name};
 		struct maps maps = {.list = {&m, 1, 1}};
 
-		assert_int_equal(symbolizer__add_process(sym, 5, &maps), 0);
+		assert_int_equal(symbolizer__add_layout(sym, 5, 5, &maps), 0);
 	}
 	assert_int_equal(symbolizer__resolve(sym, 5, 39000 << 12, false, &frame), 0);
 	assert_int_equal(symbolizer__resolve(sym, 5, 1 << 12, false, &frame), -ENOENT);

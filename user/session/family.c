@@ -103,7 +103,8 @@ static struct member *add_member(struct family *f, pid_t pid, pid_t parent, uint
 
 static bool add_symbols(struct family *f, pid_t pid, const struct maps *maps)
 {
-	return f->options.symbolizer && !symbolizer__add_process(f->options.symbolizer, pid, maps);
+	return f->options.symbolizer &&
+	       !symbolizer__add_layout(f->options.symbolizer, pid, pid, maps);
 }
 
 /* What the process maps now: planned, linked, named. */

@@ -9,7 +9,7 @@
 #include "base/vec.h"
 #include "stack/module.h"
 
-/* Mappings a process has given up; who maps and unmaps code for ever must not fill memory. */
+/* Mappings that were given up; who maps and unmaps code for ever must not fill memory. */
 #define PAST_MAX 16384
 
 /* One executable mapping. */
@@ -19,15 +19,15 @@ struct range {
 	const char *label;     /* then: "[anon]" and the like, a constant */
 };
 
-struct process {
-	pid_t pid;
+struct layout {
+	uint64_t number;
 	VEC(struct range) now;	/* ascending */
 	VEC(struct range) past; /* oldest first */
 };
 
 struct symbolizer {
 	void *modules; /* tsearch(3) trees */
-	void *processes;
+	void *layouts;
 	struct module *vdso;
 	bool vdso_tried;
 };
@@ -43,16 +43,16 @@ static int compare_modules(const void *left, const void *right)
 	return a->dev_minor < b->dev_minor ? -1 : a->dev_minor > b->dev_minor;
 }
 
-static int compare_processes(const void *left, const void *right)
+static int compare_layouts(const void *left, const void *right)
 {
-	const struct process *a = left, *b = right;
+	const struct layout *a = left, *b = right;
 
-	return a->pid < b->pid ? -1 : a->pid > b->pid;
+	return a->number < b->number ? -1 : a->number > b->number;
 }
 
-static void free_process(void *process)
+static void free_layout(void *layout)
 {
-	struct process *p = process;
+	struct layout *p = layout;
 
 	vec_free(&p->now);
 	vec_free(&p->past);
@@ -73,7 +73,7 @@ void symbolizer__free(struct symbolizer *sym)
 {
 	if (!sym)
 		return;
-	tdestroy(sym->processes, free_process);
+	tdestroy(sym->layouts, free_layout);
 	tdestroy(sym->modules, free_module);
 	module__free(sym->vdso);
 	free(sym);
@@ -120,7 +120,7 @@ static const char *label_of(const struct mapping *m)
 }
 
 static int add_range(struct symbolizer *sym, pid_t pid, const struct mapping *m,
-		     struct process *fresh)
+		     struct layout *fresh)
 {
 	struct range *range = vec_push(&fresh->now);
 
@@ -140,7 +140,7 @@ static int add_range(struct symbolizer *sym, pid_t pid, const struct mapping *m,
 	return 0;
 }
 
-static const struct range *find_now(const struct process *p, uint64_t address)
+static const struct range *find_now(const struct layout *p, uint64_t address)
 {
 	size_t low = 0, high = p->now.len;
 
@@ -164,7 +164,7 @@ static bool same_range(const struct range *a, const struct range *b)
 }
 
 /* Keeps in `past` what `p` has now and `fresh` has no more. */
-static void retire_ranges(struct process *p, const struct process *fresh)
+static void retire_ranges(struct layout *p, const struct layout *fresh)
 {
 	struct range *old, *slot;
 
@@ -184,34 +184,35 @@ static void retire_ranges(struct process *p, const struct process *fresh)
 	}
 }
 
-static struct process *find_process(struct symbolizer *sym, pid_t pid)
+static struct layout *find_layout(const struct symbolizer *sym, uint64_t number)
 {
-	const struct process key = {.pid = pid};
-	struct process **slot = tfind(&key, &sym->processes, compare_processes);
+	const struct layout key = {.number = number};
+	struct layout **slot = tfind(&key, &sym->layouts, compare_layouts);
 
 	return slot ? *slot : NULL;
 }
 
-static struct process *find_or_add_process(struct symbolizer *sym, pid_t pid)
+static struct layout *find_or_add_layout(struct symbolizer *sym, uint64_t number)
 {
-	struct process *p = find_process(sym, pid);
+	struct layout *p = find_layout(sym, number);
 
 	if (p)
 		return p;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
-	p->pid = pid;
-	if (!tsearch(p, &sym->processes, compare_processes)) {
+	p->number = number;
+	if (!tsearch(p, &sym->layouts, compare_layouts)) {
 		free(p);
 		return NULL;
 	}
 	return p;
 }
 
-int symbolizer__add_process(struct symbolizer *sym, pid_t pid, const struct maps *maps)
+int symbolizer__add_layout(struct symbolizer *sym, uint64_t layout, pid_t pid,
+			   const struct maps *maps)
 {
-	struct process *p = find_or_add_process(sym, pid), fresh = {0};
+	struct layout *p = find_or_add_layout(sym, layout), fresh = {0};
 	const struct mapping *m;
 	int err = p ? 0 : -ENOMEM;
 
@@ -228,7 +229,7 @@ int symbolizer__add_process(struct symbolizer *sym, pid_t pid, const struct maps
 	return 0;
 }
 
-static const struct range *find_range(const struct process *p, uint64_t address)
+static const struct range *find_range(const struct layout *p, uint64_t address)
 {
 	const struct range *range = find_now(p, address);
 
@@ -260,10 +261,10 @@ static void name_function(const struct range *range, uint64_t lookup, uint64_t a
 	out->function_offset = out->file_vaddr_offset - function->vaddr;
 }
 
-int symbolizer__resolve(struct symbolizer *sym, pid_t pid, uint64_t address, bool is_return_address,
-			struct frame *out)
+int symbolizer__resolve(struct symbolizer *sym, uint64_t layout, uint64_t address,
+			bool is_return_address, struct frame *out)
 {
-	const struct process *p = find_process(sym, pid);
+	const struct layout *p = find_layout(sym, layout);
 	uint64_t lookup = address - (is_return_address && address ? 1 : 0);
 	const struct range *range;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From addresses in processes to names. The executable mappings of a process are copied when it is
- * added, and the mapped files are opened then, so that names outlive the process and the files'
- * directory entries. Symbols of a file are read when its first address is asked for, once for all
- * processes that map it.
+ * From addresses to names. An address means something in a layout: what processes map where, by the
+ * number that the kernel side gives it (struct target in abi/heap.h); forked children share their
+ * parent's. Its executable mappings are copied when it is added, and the mapped files are opened
+ * then, so that names outlive the process and the files' directory entries. Symbols of a file are
+ * read when its first address is asked for, once for all processes that map it.
  *
  * Strings are as found in the target, unescaped: whoever prints them escapes them.
  */
@@ -37,18 +38,19 @@ struct symbolizer *symbolizer__new(void);
 void symbolizer__free(struct symbolizer *sym);
 
 /*
- * Remembers the executable mappings in `maps` as those of `pid`, which should still run. Calling
- * it again replaces them; mappings that are gone still resolve where nothing new has taken their
- * addresses. A file that cannot be opened only costs its names. 0 or -ENOMEM.
+ * Remembers the executable mappings in `maps`, those of `pid`, which should still run, as those of
+ * a layout. Calling it again replaces them; mappings that are gone still resolve where nothing new
+ * has taken their addresses. A file that cannot be opened only costs its names. 0 or -ENOMEM.
  */
-int symbolizer__add_process(struct symbolizer *sym, pid_t pid, const struct maps *maps);
+int symbolizer__add_layout(struct symbolizer *sym, uint64_t layout, pid_t pid,
+			   const struct maps *maps);
 
 /*
  * Fills `out` with all that is known about `address`. For a return address the instruction before
- * it is looked up: a call may be the last instruction of its function. 0; -ESRCH: the process was
+ * it is looked up: a call may be the last instruction of its function. 0; -ESRCH: the layout was
  * never added; -ENOENT: no executable mapping there. `out` is always valid.
  */
-int symbolizer__resolve(struct symbolizer *sym, pid_t pid, uint64_t address, bool is_return_address,
-			struct frame *out);
+int symbolizer__resolve(struct symbolizer *sym, uint64_t layout, uint64_t address,
+			bool is_return_address, struct frame *out);
 
 #endif

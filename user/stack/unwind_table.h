@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One object's unwind information in the form that the kernel side reads (bpf/abi/unwind.h): 4
+ * bytes per row, rows grouped by pages of 64 KB of vaddrs, rules shared by number between all
+ * objects.
+ */
+#ifndef PERFTRACE_STACK_UNWIND_TABLE_H
+#define PERFTRACE_STACK_UNWIND_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/unwind.h"
+#include "elf/image.h"
+
+/* The rules of all tables, by number; numbers never change, rules are never taken out. */
+struct unwind_rules;
+
+/* Holds UNWIND_RULE_NONE and UNWIND_RULE_END. NULL when out of memory. */
+struct unwind_rules *unwind_rules__new(void);
+void unwind_rules__free(struct unwind_rules *rules);
+size_t unwind_rules__count(const struct unwind_rules *rules);
+const struct unwind_rule *unwind_rules__data(const struct unwind_rules *rules);
+
+/* Owned by whom unwind_table__build() filled it for. */
+struct unwind_table {
+	uint64_t vaddr;		   /* of page 0, a multiple of 64 KB */
+	struct unwind_page *pages; /* `first` counts in rows[] */
+	size_t n_pages;
+	struct unwind_row *rows;
+	size_t n_rows;
+	size_t eh_frame_bytes;	     /* size of what it was made from */
+	size_t entries, bad_entries; /* descriptions of functions; those that made no sense */
+};
+
+/*
+ * Builds the table of `img` from .eh_frame or, without it, .debug_frame. Bad entries are left out
+ * and counted. -ENOENT: the image has neither; -E2BIG: more than UNWIND_ROWS_MAX rows, or too many
+ * different rules; -ENOMEM.
+ */
+#define UNWIND_ROWS_MAX 16000000
+int unwind_table__build(const struct elf_image *img, struct unwind_rules *rules,
+			struct unwind_table *out);
+void unwind_table__free(struct unwind_table *table);
+
+/* The rule for the instruction at `vaddr`, found as the kernel side finds it. */
+struct unwind_rule unwind_table__find(const struct unwind_table *table,
+				      const struct unwind_rules *rules, uint64_t vaddr);
+
+#endif

@@ -31,6 +31,18 @@ WARNINGS   := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes
 CPPFLAGS_U := -D_GNU_SOURCE -DPERFTRACE_VERSION='"$(VERSION)"' -Ibpf -Iuser -I$(OUTPUT)
 CFLAGS_U   := -std=gnu11 $(WARNINGS) $(CFLAGS)
 LIBS       := -lbpf -lelf -lz -liberty
+
+# Optional: without them .gnu_debugdata is not unpacked, and frames have no file and line.
+PKG_CONFIG ?= pkg-config
+found = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
+ifeq ($(call found,liblzma),yes)
+CPPFLAGS_U += -DHAVE_LZMA
+LIBS       += -llzma
+endif
+ifeq ($(call found,libdw),yes)
+CPPFLAGS_U += -DHAVE_LIBDW
+LIBS       += -ldw
+endif
 CFLAGS_BPF := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	      -Wno-unused-parameter -Wno-missing-declarations -Wno-address-of-packed-member \
 	      -Ibpf -Ivmlinux -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)

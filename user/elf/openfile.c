@@ -38,13 +38,23 @@ int open_regular(int dirfd, const char *path)
 	return fd < 0 ? -errno : reopen_regular(fd);
 }
 
-int open_regular_in_root(int rootfd, const char *path)
+static int open_in_root(int rootfd, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
+		.flags = (unsigned int)(O_PATH | O_CLOEXEC | flags),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd = syscall(SYS_openat2, rootfd, path, &how, sizeof(how));
 
 	return fd < 0 ? -errno : reopen_regular(fd);
+}
+
+int open_regular_in_root(int rootfd, const char *path)
+{
+	return open_in_root(rootfd, path, 0);
+}
+
+int open_regular_in_root_nofollow(int rootfd, const char *path)
+{
+	return open_in_root(rootfd, path, O_NOFOLLOW);
 }

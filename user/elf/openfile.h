@@ -18,5 +18,7 @@ int open_regular(int dirfd, const char *path);
  * stay inside that root, links into /proc are refused. -ENOSYS before Linux 5.6.
  */
 int open_regular_in_root(int rootfd, const char *path);
+/* The same, but -EINVAL when `path` itself (not a directory on the way) is a symbolic link. */
+int open_regular_in_root_nofollow(int rootfd, const char *path);
 
 #endif

@@ -8,12 +8,25 @@
 /* How far an address is searched backwards for a function that encloses other symbols. */
 #define ENCLOSING_MAX 64
 
+static const char unnamed[] = "??";
+
 struct elf_symbols {
-	struct elf_symbol *list;
-	size_t count;
+	struct elf_symbol *list; /* functions, then labels; both sorted */
+	size_t count;		 /* of functions */
+	size_t labels;
 	uint64_t *section_ends; /* by section index: vaddr behind the section */
+	bool *section_is_code;
 	size_t section_count;
 	char *strings[2]; /* of .dynsym and .symtab; names point into them */
+};
+
+/* One symbol table while it is read. */
+struct table {
+	const uint8_t *entries;
+	size_t n;
+	const char *strings; /* NULL: unreadable */
+	size_t strings_size;
+	bool dynamic;
 };
 
 static const char *checked_name(const char *strings, size_t strings_size, uint32_t offset)
@@ -21,75 +34,99 @@ static const char *checked_name(const char *strings, size_t strings_size, uint32
 	const char *name;
 
 	if (!strings || offset >= strings_size)
-		return "??";
+		return unnamed;
 	name = strings + offset;
 	/* load_section() puts a NUL behind the table, so the string ends inside the memory. */
 	if (!*name || strnlen(name, ELF_STRING_MAX + 1) > ELF_STRING_MAX)
-		return "??";
+		return unnamed;
 	return name;
 }
 
-static bool is_function(const Elf64_Sym *sym)
+static bool is_defined(const Elf64_Sym *sym)
+{
+	return sym->st_shndx != SHN_UNDEF && sym->st_value;
+}
+
+static bool is_function(const struct elf_symbols *syms, const Elf64_Sym *sym)
 {
 	unsigned int type = ELF64_ST_TYPE(sym->st_info);
 
-	return (type == STT_FUNC || type == STT_GNU_IFUNC) && sym->st_shndx != SHN_UNDEF &&
-	       sym->st_value;
+	return (type == STT_FUNC || type == STT_GNU_IFUNC) && is_defined(sym);
 }
 
-static void add_functions(struct elf_symbols *syms, const uint8_t *table, size_t n,
-			  const char *strings, size_t strings_size, bool dynamic)
+static bool is_label(const struct elf_symbols *syms, const Elf64_Sym *sym)
 {
-	for (size_t i = 0; i < n; i++) {
-		Elf64_Sym sym;
+	return ELF64_ST_TYPE(sym->st_info) == STT_NOTYPE && is_defined(sym) && sym->st_name &&
+	       sym->st_shndx < syms->section_count && syms->section_is_code[sym->st_shndx];
+}
 
-		memcpy(&sym, table + i * sizeof(sym), sizeof(sym));
-		if (!is_function(&sym))
+typedef bool (*wanted_fn)(const struct elf_symbols *syms, const Elf64_Sym *sym);
+
+static struct elf_symbol *add_symbols(const struct elf_symbols *syms, struct elf_symbol *slot,
+				      const struct table *t, wanted_fn wanted)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		Elf64_Sym sym;
+		const char *name;
+
+		memcpy(&sym, t->entries + i * sizeof(sym), sizeof(sym));
+		if (!wanted(syms, &sym))
 			continue;
-		syms->list[syms->count++] = (struct elf_symbol){
+		name = checked_name(t->strings, t->strings_size, sym.st_name);
+		*slot++ = (struct elf_symbol){
 			.vaddr = sym.st_value,
 			.size = sym.st_value + sym.st_size < sym.st_value ? 0 : sym.st_size,
-			.name = checked_name(strings, strings_size, sym.st_name),
+			.name = name,
 			.section = sym.st_shndx,
 			.binding = ELF64_ST_BIND(sym.st_info),
 			.indirect = ELF64_ST_TYPE(sym.st_info) == STT_GNU_IFUNC,
-			.dynamic = dynamic,
+			.dynamic = t->dynamic,
+			.unnamed = name == unnamed,
 		};
 	}
+	return slot;
 }
 
-static size_t count_functions(const uint8_t *table, size_t n)
+static size_t count_symbols(const struct elf_symbols *syms, const struct table *t, wanted_fn wanted)
 {
-	size_t functions = 0;
+	size_t count = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < t->n; i++) {
 		Elf64_Sym sym;
 
-		memcpy(&sym, table + i * sizeof(sym), sizeof(sym));
-		functions += is_function(&sym);
+		memcpy(&sym, t->entries + i * sizeof(sym), sizeof(sym));
+		count += wanted(syms, &sym);
 	}
-	return functions;
+	return count;
 }
 
-static int grow(struct elf_symbols *syms, size_t functions)
+/* Functions of both tables come first; .symtab, the only one with labels, is read last. */
+static int take_symbols(struct elf_symbols *syms, const struct table *t)
 {
+	size_t functions = count_symbols(syms, t, is_function);
+	size_t labels = t->dynamic ? 0 : count_symbols(syms, t, is_label);
 	struct elf_symbol *list;
 
-	if (!functions)
+	if (!functions && !labels)
 		return 0;
-	list = realloc(syms->list, (syms->count + functions) * sizeof(*list));
+	list = realloc(syms->list, (syms->count + functions + labels) * sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	syms->list = list;
+	list = add_symbols(syms, list + syms->count, t, is_function);
+	if (labels)
+		add_symbols(syms, list, t, is_label);
+	syms->count += functions;
+	syms->labels = labels;
 	return 0;
 }
 
 static int load_table(struct elf_symbols *syms, const struct elf_image *img, uint32_t type)
 {
-	bool dynamic = type == SHT_DYNSYM;
+	struct table t = {.dynamic = type == SHT_DYNSYM};
 	struct elf_section sec, string_sec;
-	void *table, *strings = NULL;
-	size_t size, n, strings_size = 0;
+	void *entries, *strings;
+	size_t size;
 	int err;
 
 	for (size_t i = 1;; i++) {
@@ -102,21 +139,20 @@ static int load_table(struct elf_symbols *syms, const struct elf_image *img, uin
 		return 0;
 	if (sec.size / sizeof(Elf64_Sym) > ELF_SYMBOLS_MAX - syms->count)
 		return -E2BIG;
-	err = elf_image__load_section(img, &sec, &table, &size);
+	err = elf_image__load_section(img, &sec, &entries, &size);
 	if (err)
 		return err == -ENOMEM ? err : 0;
-	n = size / sizeof(Elf64_Sym);
-	if (n > ELF_SYMBOLS_MAX - syms->count) { /* it was compressed */
-		free(table);
+	t.entries = entries;
+	t.n = size / sizeof(Elf64_Sym);
+	if (t.n > ELF_SYMBOLS_MAX - syms->count) { /* it was compressed */
+		free(entries);
 		return -E2BIG;
 	}
 	if (elf_image__section_at(img, sec.link, &string_sec) && string_sec.type == SHT_STRTAB &&
-	    elf_image__load_section(img, &string_sec, &strings, &strings_size) == 0)
-		syms->strings[dynamic ? 0 : 1] = strings;
-	err = grow(syms, count_functions(table, n));
-	if (!err)
-		add_functions(syms, table, n, strings, strings_size, dynamic);
-	free(table);
+	    elf_image__load_section(img, &string_sec, &strings, &t.strings_size) == 0)
+		t.strings = syms->strings[t.dynamic ? 0 : 1] = strings;
+	err = take_symbols(syms, &t);
+	free(entries);
 	return err;
 }
 
@@ -153,17 +189,20 @@ static int compare_symbols(const void *left, const void *right)
 	return (int)b->dynamic - (int)a->dynamic;
 }
 
-static int note_section_ends(struct elf_symbols *syms, const struct elf_image *img)
+static int note_sections(struct elf_symbols *syms, const struct elf_image *img)
 {
 	struct elf_section sec;
 
 	syms->section_count = elf_image__section_count(img);
 	syms->section_ends = calloc(syms->section_count + 1, sizeof(*syms->section_ends));
-	if (!syms->section_ends)
+	syms->section_is_code = calloc(syms->section_count + 1, sizeof(*syms->section_is_code));
+	if (!syms->section_ends || !syms->section_is_code)
 		return -ENOMEM;
-	for (size_t i = 0; elf_image__section_at(img, i, &sec); i++)
+	for (size_t i = 0; elf_image__section_at(img, i, &sec); i++) {
 		syms->section_ends[i] =
 			sec.addr + sec.size < sec.addr ? sec.addr : sec.addr + sec.size;
+		syms->section_is_code[i] = sec.flags & SHF_EXECINSTR;
+	}
 	return 0;
 }
 
@@ -175,7 +214,7 @@ int elf_symbols__load(const struct elf_image *img, struct elf_symbols **out)
 	*out = NULL;
 	if (!syms)
 		return -ENOMEM;
-	err = note_section_ends(syms, img);
+	err = note_sections(syms, img);
 	if (!err)
 		err = load_table(syms, img, SHT_DYNSYM);
 	if (!err)
@@ -186,6 +225,8 @@ int elf_symbols__load(const struct elf_image *img, struct elf_symbols **out)
 	}
 	if (syms->count)
 		qsort(syms->list, syms->count, sizeof(*syms->list), compare_symbols);
+	if (syms->labels)
+		qsort(syms->list + syms->count, syms->labels, sizeof(*syms->list), compare_symbols);
 	*out = syms;
 	return 0;
 }
@@ -196,6 +237,7 @@ void elf_symbols__free(struct elf_symbols *syms)
 		return;
 	free(syms->list);
 	free(syms->section_ends);
+	free(syms->section_is_code);
 	free(syms->strings[0]);
 	free(syms->strings[1]);
 	free(syms);
@@ -216,15 +258,20 @@ size_t elf_symbols__index(const struct elf_symbols *syms, const struct elf_symbo
 	return (size_t)(sym - syms->list);
 }
 
-/* How many symbols start at or below vaddr. */
-static size_t upper_bound(const struct elf_symbols *syms, uint64_t vaddr)
+size_t elf_symbols__index_end(const struct elf_symbols *syms)
 {
-	size_t low = 0, high = syms->count;
+	return syms->count + syms->labels;
+}
+
+/* How many of `count` symbols start at or below vaddr. */
+static size_t upper_bound(const struct elf_symbol *list, size_t count, uint64_t vaddr)
+{
+	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (syms->list[mid].vaddr <= vaddr)
+		if (list[mid].vaddr <= vaddr)
 			low = mid + 1;
 		else
 			high = mid;
@@ -239,17 +286,18 @@ static bool reaches(const struct elf_symbols *syms, const struct elf_symbol *sym
 	return sym->section < syms->section_count && vaddr < syms->section_ends[sym->section];
 }
 
-const struct elf_symbol *elf_symbols__find_address(const struct elf_symbols *syms, uint64_t vaddr)
+static const struct elf_symbol *find(const struct elf_symbols *syms, const struct elf_symbol *list,
+				     size_t count, uint64_t vaddr)
 {
-	size_t end = upper_bound(syms, vaddr), tried = 0;
+	size_t end = upper_bound(list, count, vaddr), tried = 0;
 	const struct elf_symbol *found = NULL;
 	uint64_t nearest;
 
 	if (!end)
 		return NULL;
-	nearest = syms->list[end - 1].vaddr;
+	nearest = list[end - 1].vaddr;
 	for (size_t i = end; i > 0 && tried < ENCLOSING_MAX; i--, tried++) {
-		const struct elf_symbol *sym = &syms->list[i - 1];
+		const struct elf_symbol *sym = &list[i - 1];
 
 		/* Go on to the first, best name of this address. */
 		if (found && sym->vaddr != found->vaddr)
@@ -261,6 +309,22 @@ const struct elf_symbol *elf_symbols__find_address(const struct elf_symbols *sym
 			found = sym;
 	}
 	return found;
+}
+
+const struct elf_symbol *elf_symbols__find_address(const struct elf_symbols *syms, uint64_t vaddr)
+{
+	return find(syms, syms->list, syms->count, vaddr);
+}
+
+const struct elf_symbol *elf_symbols__find_code(const struct elf_symbols *syms, uint64_t vaddr)
+{
+	const struct elf_symbol *function = elf_symbols__find_address(syms, vaddr), *label;
+
+	if (function && function->size)
+		return function;
+	label = find(syms, syms->list + syms->count, syms->labels, vaddr);
+	/* A function without a size ends at the next label, too. */
+	return label && (!function || label->vaddr > function->vaddr) ? label : function;
 }
 
 /* "memcpy@@GLIBC_2.14" is called memcpy. */

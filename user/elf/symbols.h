@@ -19,6 +19,7 @@ struct elf_symbol {
 	uint8_t binding;  /* STB_* */
 	bool indirect;	  /* STT_GNU_IFUNC: vaddr is the resolver, not the function */
 	bool dynamic;	  /* from .dynsym: other objects can call it */
+	bool unnamed;	  /* its name is unreadable or longer than ELF_STRING_MAX */
 };
 
 struct elf_symbols;
@@ -35,12 +36,21 @@ size_t elf_symbols__count(const struct elf_symbols *syms);
 /* NULL when out of range; valid until elf_symbols__free(). */
 const struct elf_symbol *elf_symbols__at(const struct elf_symbols *syms, size_t index);
 size_t elf_symbols__index(const struct elf_symbols *syms, const struct elf_symbol *sym);
+/* Behind the largest index that a function or label has. */
+size_t elf_symbols__index_end(const struct elf_symbols *syms);
 
 /*
  * The function that contains `vaddr`. A symbol of size 0 reaches to the next symbol or the end of
  * its section. NULL if none does.
  */
 const struct elf_symbol *elf_symbols__find_address(const struct elf_symbols *syms, uint64_t vaddr);
+
+/*
+ * The same for names of code: where no function is, the label of hand-written assembly (no type,
+ * often no size) in .symtab that covers `vaddr`. Labels are no functions otherwise: they are not
+ * counted, looked up or found by the other calls.
+ */
+const struct elf_symbol *elf_symbols__find_code(const struct elf_symbols *syms, uint64_t vaddr);
 
 /*
  * Iterates the definitions called `name`, whatever their version ("name@@GLIBC_2.14"). Start with

@@ -8,8 +8,25 @@
 #include <sys/types.h>
 
 #include "elf/image.h"
+#include "elf/imports.h"
 #include "elf/symbols.h"
+#include "stack/debug_file.h"
+#include "stack/string_pool.h"
 #include "target/maps.h"
+
+/* Where names come from, in the order in which they are asked. */
+enum module_source {
+	MODULE_OWN,   /* .symtab and .dynsym of the file itself */
+	MODULE_MINI,  /* .gnu_debugdata, where there is no .symtab */
+	MODULE_DEBUG, /* its separate debug file, likewise */
+	MODULE_SOURCES,
+};
+
+struct module_symbols {
+	bool tried;
+	struct elf_symbols *symbols; /* NULL: none */
+	char **readable;	     /* by index: demangled name, NULL = not yet or none */
+};
 
 struct module {
 	uint32_t dev_major, dev_minor; /* with inode its identity, as in /proc/PID/maps */
@@ -17,22 +34,36 @@ struct module {
 	char *path;
 	const char *name;	 /* last part of path */
 	struct elf_image *image; /* NULL: could not be opened, or is not ELF */
-	bool symbols_tried;
-	struct elf_symbols *symbols;
-	char **readable; /* by symbol index: demangled name, NULL = not yet or none */
+	struct elf_image *debug; /* its separate debug file; NULL: none, or not needed */
+	bool has_symtab;
+	struct module_symbols sources[MODULE_SOURCES];
+	bool imports_tried;
+	struct elf_imports *imports; /* NULL: not read */
 	char build_id[ELF_BUILD_ID_HEX_MAX];
+};
+
+/* Strings are the module's own or of the pool. */
+struct module_name {
+	const char *readable, *raw;
+	uint64_t start; /* vaddr of the function */
 };
 
 /* A module without an image; NULL when out of memory. */
 struct module *module__new(const struct mapping *m);
 void module__free(struct module *module);
-/* Opens the file behind the mapping of a running process, unless that was done. May fail. */
-void module__open(struct module *module, pid_t pid, const struct mapping *m);
+/*
+ * Opens the file behind the mapping of a running process, unless that was done, and its separate
+ * debug file where its own symbols or debug information were stripped. May fail.
+ */
+void module__open(struct module *module, pid_t pid, const struct mapping *m,
+		  struct debug_file_facts *facts);
 /* The kernel's own code in every process; from ours. NULL when there is none. */
 struct module *module__new_vdso(void);
-/* The function at a vaddr, NULL if unknown. Reads the symbols at its first call. */
-const struct elf_symbol *module__function(struct module *module, uint64_t vaddr);
-/* The function's name for people; owned by the module. */
-const char *module__readable(struct module *module, const struct elf_symbol *function);
+/*
+ * What the code at a vaddr is called: a function, a label of assembly, "memcpy@plt". Reads the
+ * symbols at its first call. False if nothing is known.
+ */
+bool module__find(struct module *module, uint64_t vaddr, struct string_pool *pool,
+		  struct module_name *out);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include "base/vec.h"
 #include "stack/module.h"
+#include "stack/perf_map.h"
+#include "stack/symbolize_internal.h"
 
 /* Mappings that were given up; who maps and unmaps code for ever must not fill memory. */
 #define PAST_MAX 16384
@@ -23,13 +25,7 @@ struct layout {
 	uint64_t number;
 	VEC(struct range) now;	/* ascending */
 	VEC(struct range) past; /* oldest first */
-};
-
-struct symbolizer {
-	void *modules; /* tsearch(3) trees */
-	void *layouts;
-	struct module *vdso;
-	bool vdso_tried;
+	struct perf_map *jit;	/* NULL: it never had code without a file */
 };
 
 static int compare_modules(const void *left, const void *right)
@@ -56,6 +52,7 @@ static void free_layout(void *layout)
 
 	vec_free(&p->now);
 	vec_free(&p->past);
+	perf_map__free(p->jit);
 	free(p);
 }
 
@@ -76,6 +73,7 @@ void symbolizer__free(struct symbolizer *sym)
 	tdestroy(sym->layouts, free_layout);
 	tdestroy(sym->modules, free_module);
 	module__free(sym->vdso);
+	string_pool__free(&sym->strings);
 	free(sym);
 }
 
@@ -131,7 +129,7 @@ static int add_range(struct symbolizer *sym, pid_t pid, const struct mapping *m,
 		range->module = find_module(sym, m);
 		if (!range->module)
 			return -ENOMEM;
-		module__open(range->module, pid, m);
+		module__open(range->module, pid, m, &sym->debug_files);
 	} else {
 		range->label = label_of(m);
 		if (!strcmp(range->label, "[vdso]"))
@@ -209,6 +207,20 @@ static struct layout *find_or_add_layout(struct symbolizer *sym, uint64_t number
 	return p;
 }
 
+/* Who makes code may say what it is called, and has to be asked while it lives. */
+static void find_perf_map(struct layout *p, pid_t pid)
+{
+	const struct range *range;
+
+	vec_for_each (&p->now, range) {
+		if (range->module && range->module->image)
+			continue;
+		if (!p->jit)
+			p->jit = perf_map__new(pid);
+		return;
+	}
+}
+
 int symbolizer__add_layout(struct symbolizer *sym, uint64_t layout, pid_t pid,
 			   const struct maps *maps)
 {
@@ -226,6 +238,7 @@ int symbolizer__add_layout(struct symbolizer *sym, uint64_t layout, pid_t pid,
 	retire_ranges(p, &fresh);
 	vec_free(&p->now);
 	memcpy(&p->now, &fresh.now, sizeof(p->now));
+	find_perf_map(p, pid);
 	return 0;
 }
 
@@ -243,22 +256,41 @@ static const struct range *find_range(const struct layout *p, uint64_t address)
 }
 
 /* `lookup` is the address or, for a return address, the one before it. */
-static void name_function(const struct range *range, uint64_t lookup, uint64_t address,
-			  struct frame *out)
+static void name_function(struct symbolizer *sym, const struct range *range, uint64_t lookup,
+			  uint64_t address, struct frame *out)
 {
 	struct module *module = range->module;
 	uint64_t offset = lookup - range->start + range->file_offset, vaddr = offset;
-	const struct elf_symbol *function;
+	struct module_name name;
 
 	if (module->image && elf_image__offset_to_vaddr(module->image, offset, &vaddr))
 		vaddr = offset;
 	out->file_vaddr_offset = vaddr + (address - lookup);
-	function = module__function(module, vaddr);
-	if (!function)
+	if (!module__find(module, vaddr, &sym->strings, &name))
 		return;
-	out->raw_name = function->name;
-	out->function = module__readable(module, function);
-	out->function_offset = out->file_vaddr_offset - function->vaddr;
+	out->raw_name = name.raw;
+	out->function = name.readable;
+	out->function_offset = out->file_vaddr_offset - name.start;
+}
+
+static bool name_made_code(struct symbolizer *sym, const struct layout *p, uint64_t lookup,
+			   uint64_t address, struct frame *out)
+{
+	struct perf_map_entry entry;
+	const char *name;
+
+	if (!p->jit || perf_map__find(p->jit, lookup, &entry))
+		return false;
+	name = string_pool__add(&sym->strings, entry.name, entry.name_len);
+	if (!name)
+		return false;
+	out->executable_mapping = true;
+	out->module = "[jit]";
+	out->path = NULL;
+	out->file_vaddr_offset = address;
+	out->function = out->raw_name = name;
+	out->function_offset = address - entry.start;
+	return true;
 }
 
 int symbolizer__resolve(struct symbolizer *sym, uint64_t layout, uint64_t address,
@@ -272,17 +304,48 @@ int symbolizer__resolve(struct symbolizer *sym, uint64_t layout, uint64_t addres
 	if (!p)
 		return -ESRCH;
 	range = find_range(p, lookup);
-	if (!range)
-		return -ENOENT;
+	if (!range) /* code that was made after the layout was looked at */
+		return name_made_code(sym, p, lookup, address, out) ? 0 : -ENOENT;
 	out->executable_mapping = true;
 	if (!range->module) {
 		out->module = range->label;
-		out->file_vaddr_offset = address - range->start;
+		out->file_vaddr_offset = address;
+		name_made_code(sym, p, lookup, address, out);
 		return 0;
 	}
 	out->module = range->module->name;
 	out->path = range->label ? NULL : range->module->path;
 	memcpy(out->build_id, range->module->build_id, sizeof(out->build_id));
-	name_function(range, lookup, address, out);
+	name_function(sym, range, lookup, address, out);
+	if (!out->function && !range->module->image) /* a file that is no object: memfd, a cache */
+		name_made_code(sym, p, lookup, address, out);
 	return 0;
+}
+
+static void count_perf_map(const void *node, VISIT visit, void *facts)
+{
+	struct symbolizer_facts *counting = facts;
+	const struct layout *p = *(struct layout *const *)node;
+
+	if ((visit != postorder && visit != leaf) || !p->jit)
+		return;
+	switch (perf_map__state(p->jit)) {
+	case PERF_MAP_READ:
+		counting->perf_maps++;
+		break;
+	case PERF_MAP_FOREIGN:
+		counting->foreign_perf_maps++;
+		break;
+	case PERF_MAP_NOT_REGULAR:
+		counting->odd_perf_maps++;
+		break;
+	default:
+		break;
+	}
+}
+
+void symbolizer__facts(const struct symbolizer *sym, struct symbolizer_facts *out)
+{
+	*out = (struct symbolizer_facts){.debug_files = sym->debug_files};
+	twalk_r(sym->layouts, count_perf_map, out);
 }

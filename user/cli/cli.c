@@ -9,7 +9,9 @@
 #include <sys/utsname.h>
 
 #include "base/notice.h"
+#include "elf/mini_debug.h"
 #include "output/vis.h"
+#include "stack/source_lines.h"
 
 #define RUN_OPTIONS (OPTIONS_COMMON | OPTIONS_TARGET | OPTIONS_ALL | OPTIONS_RUN)
 
@@ -93,6 +95,9 @@ static int print_version(void)
 
 	printf("perftrace %s\n", PERFTRACE_VERSION);
 	printf("libbpf %s\n", libbpf_version_string());
+	printf("libdw (file, line, inlined functions): %s\n",
+	       source_lines_supported ? "yes" : "no");
+	printf("liblzma (symbols in .gnu_debugdata): %s\n", mini_debug_supported ? "yes" : "no");
 	if (!uname(&kernel))
 		printf("kernel %s\n", kernel.release);
 	return EXIT_DONE;

@@ -6,6 +6,7 @@
 #include "base/notice.h"
 #include "cli/cli.h"
 #include "cli/plan_listing.h"
+#include "cli/shown_stacks.h"
 #include "cli/tracing.h"
 #include "insight/candidates.h"
 #include "output/leaks_json.h"
@@ -66,6 +67,8 @@ static int report(struct scan *s)
 	struct strbuf text = {0};
 	int ret = candidates__find(&candidates, &r->heap, &limits);
 
+	if (!ret)
+		ret = shown_stacks__candidates(&s->tracing, &candidates);
 	if (!ret)
 		ret = s->options->json ? leaks_json(&text, &facts)
 				       : leaks_text(&text, &facts, &style);

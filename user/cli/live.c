@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/notice.h"
+#include "cli/shown_stacks.h"
 #include "insight/candidates.h"
 #include "model/span_stats.h"
 #include "model/span_tree.h"
@@ -200,6 +201,8 @@ static int write_text_summary(struct live *l, struct error *err)
 
 	if (out == l->out)
 		strbuf_putc(&text, '\n'); /* apart from the lines above */
+	if (!ret)
+		ret = shown_stacks__candidates(&l->tracing, &candidates);
 	if (!ret)
 		ret = summary_text(&text, &summary, &style);
 	if (!ret)

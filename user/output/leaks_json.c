@@ -94,9 +94,9 @@ static void add_notes(struct json *j, const struct leaks_report *r)
 		if (!c->growth_known)
 			notes[2] = "candidates: growth_bytes_per_hour needs at least 1 s";
 		if (c->site->depth)
-			notes[4] = "stack: file and line are not resolved in this version; "
-				   "function is "
-				   "null where the module has no symbol for the address";
+			notes[4] = "stack: file and line are null where no debug information was "
+				   "found; function is null where the module has no symbol for "
+				   "the address";
 		if (!c->component)
 			notes[3] = "candidates: component is null where no frame is known";
 	}

@@ -8,7 +8,8 @@
 #include "output/utf8.h"
 #include "output/vis.h"
 
-#define ELLIPSIS "\xe2\x80\xa6"
+#define ELLIPSIS	"\xe2\x80\xa6"
+#define BUILD_ID_DIGITS 8
 
 static const char *file_name(const char *path)
 {
@@ -32,12 +33,21 @@ void stack_text__place(struct strbuf *out, const struct heap_frame *f)
 	strbuf_printf(out, "0x%" PRIx64, f->offset);
 }
 
+/* Enough to find the module's debug information by. */
+static void place_without_function(struct strbuf *out, const struct heap_frame *f)
+{
+	stack_text__place(out, f);
+	if (f->module && f->build_id && !f->file) {
+		strbuf_printf(out, " [%.*s]", BUILD_ID_DIGITS, f->build_id);
+	}
+}
+
 void stack_text__function(struct strbuf *out, const struct heap_frame *f)
 {
 	if (f->function)
 		vis(out, f->function, VIS_NAME_MAX);
 	else
-		stack_text__place(out, f);
+		place_without_function(out, f);
 }
 
 void stack_text__line(struct strbuf *out, const struct call_site *site, size_t columns)

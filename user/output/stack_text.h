@@ -6,7 +6,10 @@
 #include "base/strbuf.h"
 #include "model/heap.h"
 
-/* "Session::copy()", or the place when the function is not known. */
+/*
+ * "Session::copy()", or the place when the function is not known, with the beginning of the
+ * module's build-id: "libc.so.6+0x1234 [c0ffee12]".
+ */
 void stack_text__function(struct strbuf *out, const struct heap_frame *frame);
 /* "session.cc:88", else "libc.so.6+0x1234", else "0x7f0012345678". */
 void stack_text__place(struct strbuf *out, const struct heap_frame *frame);

@@ -203,6 +203,11 @@ const struct clock_offset *session__clock(struct session *s)
 	return &s->clock;
 }
 
+struct symbolizer *session__symbolizer(const struct session *s)
+{
+	return s->symbolizer;
+}
+
 uint64_t session__attached_ns(const struct session *s)
 {
 	return s->attach_took_ns;

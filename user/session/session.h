@@ -85,6 +85,7 @@ struct session_results {
 };
 
 struct session;
+struct symbolizer;
 
 /* Borrows options->rules and functions; copies the rest. */
 int session__new(const struct session_options *options, const struct session_observer *observer,
@@ -116,6 +117,8 @@ int session__heap_now(struct session *s, struct heap_snapshot *heap);
 size_t session__open_spans(struct session *s, uint32_t pid, uint32_t tid, struct span *open,
 			   size_t capacity);
 const struct clock_offset *session__clock(struct session *s);
+/* Names for addresses; NULL when the heap is not traced. The session's own. */
+struct symbolizer *session__symbolizer(const struct session *s);
 uint64_t session__attached_ns(const struct session *s); /* how long attaching took */
 
 #endif

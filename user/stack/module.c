@@ -3,19 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "elf/demangle.h"
 #include "elf/mini_debug.h"
+#include "stack/vdso.h"
 #include "target/mapped_file.h"
 
-#define VDSO_SIZE_MAX (1UL << 20)
-#define STUB_SIZE     16 /* of a PLT entry, unless its section says 8 */
+#define STUB_SIZE 16 /* of a PLT entry, unless its section says 8 */
 
 static void set_path(struct module *module, char *path)
 {
@@ -111,39 +109,13 @@ void module__open(struct module *module, pid_t pid, const struct mapping *m,
 		open_debug_file(module, pid, facts);
 }
 
-/* Copies the vdso of this process into a file, which the ELF reader can read. */
-static int vdso_file(const struct maps *maps)
-{
-	const struct mapping *m;
-	size_t size;
-	int fd;
-
-	vec_for_each (&maps->list, m)
-		if (!strcmp(m->path, "[vdso]"))
-			break;
-	if (!maps->list.data || m == maps->list.data + maps->list.len)
-		return -ENOENT;
-	size = m->end - m->start;
-	if (size > VDSO_SIZE_MAX)
-		return -EFBIG;
-	fd = memfd_create("vdso", MFD_CLOEXEC);
-	if (fd >= 0 && write(fd, (const void *)(uintptr_t)m->start, size) != (ssize_t)size) {
-		close(fd);
-		return -EIO;
-	}
-	return fd < 0 ? -errno : fd;
-}
-
 struct module *module__new_vdso(void)
 {
 	static char name[] = "[vdso]";
 	const struct mapping pretended = {.path = name};
 	struct module *module = NULL;
-	struct maps maps = {0};
-	int fd = maps__load(getpid(), &maps);
+	int fd = vdso__open();
 
-	if (!fd)
-		fd = vdso_file(&maps);
 	if (fd >= 0) {
 		module = module__new(&pretended);
 		if (module)
@@ -151,7 +123,6 @@ struct module *module__new_vdso(void)
 		else
 			close(fd);
 	}
-	maps__free(&maps);
 	return module;
 }
 

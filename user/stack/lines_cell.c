@@ -28,9 +28,10 @@
 
 /* What reading a file, asking for memory and answering takes; all else is refused. */
 static const uint32_t allowed[] = {
-	SYS_read,  SYS_pread64, SYS_write,	SYS_lseek,     SYS_fstat,	  SYS_newfstatat,
-	SYS_mmap,  SYS_munmap,	SYS_mremap,	SYS_mprotect,  SYS_madvise,	  SYS_brk,
-	SYS_futex, SYS_exit,	SYS_exit_group, SYS_getrandom, SYS_clock_gettime, SYS_rt_sigreturn,
+	SYS_read,	SYS_pread64,	   SYS_write,	     SYS_lseek,	      SYS_fstat,
+	SYS_newfstatat, SYS_mmap,	   SYS_munmap,	     SYS_mremap,      SYS_mprotect,
+	SYS_madvise,	SYS_brk,	   SYS_futex,	     SYS_exit,	      SYS_exit_group,
+	SYS_getrandom,	SYS_clock_gettime, SYS_rt_sigreturn, SYS_sigaltstack, SYS_gettid,
 };
 
 static int close_all_others(int *file, int *answers)

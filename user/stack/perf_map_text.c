@@ -66,6 +66,13 @@ static struct entry *grow(struct entry *list, size_t *capacity)
 	return realloc(list, *capacity * sizeof(*list));
 }
 
+static char *line_begin(char *text, char *end)
+{
+	while (end > text && end[-1] != '\n')
+		end--;
+	return end;
+}
+
 /*
  * From the end to the beginning, so that the newest lines are the ones that fit. The last one may
  * still be being written: a line counts when it has its newline.
@@ -74,10 +81,11 @@ static int parse(char *text, size_t len, struct entry **out, size_t *count)
 {
 	size_t n = 0, capacity = 0;
 	struct entry *list = NULL, *more;
-	char *end = memrchr(text, '\n', len);
+	/* Behind the last newline, and then behind the one before the line. */
+	char *end = line_begin(text, text + len);
 
-	while (end && n < PERF_MAP_ENTRIES_MAX) {
-		char *before = memrchr(text, '\n', (size_t)(end - text));
+	while (end > text && n < PERF_MAP_ENTRIES_MAX) {
+		char *newline = end - 1, *line = line_begin(text, newline);
 
 		if (n == capacity) {
 			more = grow(list, &capacity);
@@ -87,12 +95,12 @@ static int parse(char *text, size_t len, struct entry **out, size_t *count)
 			}
 			list = more;
 		}
-		*end = '\0';
-		if (parse_line(text, before ? before + 1 : text, end, &list[n])) {
+		*newline = '\0';
+		if (parse_line(text, line, newline, &list[n])) {
 			list[n].age = (uint32_t)n;
 			n++;
 		}
-		end = before;
+		end = line;
 	}
 	*out = list;
 	*count = n;

@@ -247,6 +247,78 @@ static void many_generations(void **state)
 	symbolizer__free(sym);
 }
 
+/* What the linker makes for a call into another library has no symbol of its own. */
+static void plt_stubs(void **state)
+{
+	struct symbolizer *sym = with_own_process();
+	unsigned int stubs = 0, named = 0;
+	struct maps maps = {0};
+	const struct mapping *m;
+	struct frame frame;
+
+	assert_int_equal(maps__load(getpid(), &maps), 0);
+	vec_for_each (&maps.list, m) {
+		if (!m->executable || !strstr(m->path, "libcmocka"))
+			continue;
+		for (uint64_t at = m->start; at < m->end; at++) {
+			assert_int_equal(symbolizer__resolve(sym, getpid(), at, false, &frame), 0);
+			if (!frame.function || !strstr(frame.function, "@plt"))
+				continue;
+			stubs += !strcmp(frame.function, "longjmp@plt") ||
+				 !strcmp(frame.function, "siglongjmp@plt") ||
+				 !strcmp(frame.function, "__longjmp_chk@plt") ||
+				 !strcmp(frame.function, "malloc@plt");
+			assert_in_range(frame.function_offset, 0, 15);
+			named++;
+		}
+	}
+	assert_true(stubs >= 16); /* at least one of these, each of its bytes */
+	assert_true(named >= 64 && named % 8 == 0);
+	maps__free(&maps);
+	symbolizer__free(sym);
+}
+
+/* Two layouts, one address, two files; then a third file takes the place in one of them. */
+static void addresses_mean_something_in_a_layout(void **state)
+{
+	struct symbolizer *sym = symbolizer__new();
+	struct maps own = {0};
+	struct mapping *m, first = {0}, second = {0};
+	struct maps one = {.list = {&first, 1, 1}}, two = {.list = {&second, 1, 1}};
+	const uint64_t place = 0x700000000000;
+	uint64_t at, hcreate = (uint64_t)dlsym(RTLD_DEFAULT, "hcreate");
+	struct frame frame;
+
+	assert_int_equal(maps__load(getpid(), &own), 0);
+	vec_for_each (&own.list, m) {
+		if (m->executable && hcreate >= m->start && hcreate < m->end)
+			first = *m;
+		at = (uint64_t)symbolize_test_function;
+		if (m->executable && at >= m->start && at < m->end)
+			second = *m;
+	}
+	/* Both functions at `place` of their layout. */
+	hcreate -= first.start;
+	at = (uint64_t)symbolize_test_function - second.start;
+	first.end = place - hcreate + (first.end - first.start);
+	first.start = place - hcreate;
+	second.end = place - at + (second.end - second.start);
+	second.start = place - at;
+	assert_int_equal(symbolizer__add_layout(sym, 100, getpid(), &one), 0);
+	assert_int_equal(symbolizer__add_layout(sym, 200, getpid(), &two), 0);
+	assert_int_equal(symbolizer__resolve(sym, 100, place + 1, true, &frame), 0);
+	assert_string_equal(frame.function, "hcreate");
+	assert_int_equal(symbolizer__resolve(sym, 200, place + 1, true, &frame), 0);
+	assert_string_equal(frame.function, "symbolize_test_function");
+	assert_int_equal(symbolizer__resolve(sym, 300, place + 1, true, &frame), -ESRCH);
+	/* The library was unloaded and the other file mapped over it. */
+	assert_int_equal(symbolizer__add_layout(sym, 100, getpid(), &two), 0);
+	assert_int_equal(symbolizer__resolve(sym, 100, place + 1, true, &frame), 0);
+	assert_string_equal(frame.function, "symbolize_test_function");
+	maps__free(&own);
+	symbolizer__free(sym);
+}
+
 static void demangler(void **state)
 {
 	char *name, *bomb = malloc(70000);
@@ -264,6 +336,12 @@ static void demangler(void **state)
 	free(name);
 	name = demangle("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE");
 	assert_string_equal(name, "core::fmt::Write::write_fmt");
+	free(name);
+	name = demangle("_RNvMs_NtCs1_4shop6basketNtB4_6Basket3add");
+	assert_string_equal(name, "<shop::basket::Basket>::add");
+	free(name);
+	name = demangle("_ZN4shop6basket6Basket3add17h05af221e174051e9E");
+	assert_string_equal(name, "shop::basket::Basket::add");
 	free(name);
 	/* Too long to try. */
 	memset(bomb, 'P', 70000);
@@ -304,6 +382,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(names_outlive_process_and_file),
 		cmocka_unit_test(gone_mappings_still_resolve),
 		cmocka_unit_test(many_generations),
+		cmocka_unit_test(plt_stubs),
+		cmocka_unit_test(addresses_mean_something_in_a_layout),
 		cmocka_unit_test(demangler),
 	};
 

@@ -246,6 +246,56 @@ static void versioned_and_enclosing(void **state)
 	free(f);
 }
 
+static void labels_of_assembly(void **state)
+{
+	/* A label, a function without a size, a label in it, and a label in data. */
+	static const char source[] = ".text\n.globl _start\n_start:\n nop\n nop\n"
+				     ".type sizeless,@function\nsizeless:\n nop\n nop\n"
+				     "inner:\n nop\n nop\n"
+				     ".type whole,@function\nwhole:\n nop\nlooped:\n nop\n"
+				     ".size whole,.-whole\n"
+				     ".data\ndatum:\n .quad 1\n";
+	char dir[] = "/tmp/perftrace-labels-XXXXXX", command[256], path[64];
+	static const char *const wanted[] = {"_start", "_start", "sizeless", "sizeless",
+					     "inner",  "inner",	 "whole",    "whole"};
+	const struct elf_symbol *symbol;
+	struct elf_symbols *syms;
+	struct elf_image *img;
+	struct elf_section text;
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/o.s", dir);
+	f = fopen(path, "w");
+	fputs(source, f);
+	fclose(f);
+	snprintf(command, sizeof(command), "gcc -nostdlib -static -o %s/o %s", dir, path);
+	assert_int_equal(system(command), 0);
+	snprintf(path, sizeof(path), "%s/o", dir);
+	img = open_image(path);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+	assert_non_null(img);
+	assert_int_equal(elf_symbols__load(img, &syms), 0);
+	assert_int_equal(elf_image__section(img, ".text", &text), 0);
+	for (size_t i = 0; i < 8; i++) {
+		symbol = elf_symbols__find_code(syms, text.addr + i);
+		assert_non_null(symbol);
+		assert_string_equal(symbol->name, wanted[i]);
+		assert_in_range(elf_symbols__index(syms, symbol), 0,
+				elf_symbols__index_end(syms) - 1);
+	}
+	/* Who asks for functions gets functions. */
+	assert_null(elf_symbols__find_address(syms, text.addr));
+	assert_null(elf_symbols__lookup(syms, "_start", NULL));
+	assert_null(elf_symbols__lookup(syms, "inner", NULL));
+	assert_int_equal(elf_symbols__count(syms), 2);
+	assert_int_equal(elf_image__section(img, ".data", &text), 0);
+	assert_null(elf_symbols__find_code(syms, text.addr));
+	elf_symbols__free(syms);
+	elf_image__free(img);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +305,7 @@ int main(void)
 		cmocka_unit_test(function_starts_from_unwind_table),
 		cmocka_unit_test(bad_names_and_sizes),
 		cmocka_unit_test(versioned_and_enclosing),
+		cmocka_unit_test(labels_of_assembly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

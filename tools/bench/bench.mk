@@ -3,9 +3,10 @@
 
 BENCH_BINS := $(addprefix $(OUTPUT)/tests/targets/,bench_alloc bench_span bench_function \
 	      bench_libraries) \
-	      $(OUTPUT)/tools/bench/floor
+	      $(OUTPUT)/tools/bench/floor $(OUTPUT)/tools/bench/symbolize_rate
 
-$(OUTPUT)/tools/bench/floor: tools/bench/floor.c $(LIBRARY)
+$(OUTPUT)/tools/bench/floor $(OUTPUT)/tools/bench/symbolize_rate: \
+$(OUTPUT)/tools/bench/%: tools/bench/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(CFLAGS_U) $(CPPFLAGS_U) -MMD -MP $< -o $@ $(LIBRARY) $(LIBS)

@@ -380,8 +380,7 @@ static void note_limits(struct tracing *t)
 			t, "children: what a new child did between its fork and its own probes is "
 			   "not in the numbers");
 	if (r->heap.traced)
-		tracing__note(t, "heap: only blocks allocated since the attach; stacks by frame "
-				 "pointers, so callers compiled without them are missing");
+		tracing__note(t, "heap: only blocks allocated since the attach");
 	if (process__memory_lags())
 		tracing__note(t, "RSS: before Linux 6.2 the kernel is up to 64 page faults per "
 				 "thread behind");

@@ -70,8 +70,9 @@ static void add_answer(struct strbuf *out, const struct leaks_report *r)
 static void add_frames(struct strbuf *out, const struct call_site *site, size_t width)
 {
 	struct strbuf name = {0}, cut = {0};
+	uint32_t depth = stack_text__depth(site);
 
-	for (uint32_t i = 0; i < site->depth; i++) {
+	for (uint32_t i = 0; i < depth; i++) {
 		const struct heap_frame *f = &site->frames[i];
 		size_t room = width > FUNCTION_WIDTH * 2 ? width - FUNCTION_WIDTH : FUNCTION_WIDTH;
 

@@ -50,15 +50,54 @@ void stack_text__function(struct strbuf *out, const struct heap_frame *f)
 		place_without_function(out, f);
 }
 
+static bool is_below_program(const struct heap_frame *f)
+{
+	static const char *const names[] = {
+		"_start",
+		"__libc_start_main",
+		"__libc_start_main_impl",
+		"start_thread",
+		"__libc_start_call_main",
+		"__clone3",
+		"clone3",
+		"__clone",
+		"clone",
+	};
+
+	for (size_t i = 0; f->function && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(f->function, names[i]))
+			return true;
+	return false;
+}
+
+uint32_t stack_text__depth(const struct call_site *site)
+{
+	uint32_t depth = site->depth;
+
+	if (site->truncated || !depth)
+		return depth;
+	/* Below main everything is the C library's start, whether its functions are known or not.
+	 */
+	for (uint32_t i = depth; i > 0; i--)
+		if (site->frames[i - 1].function && !strcmp(site->frames[i - 1].function, "main"))
+			return i;
+	while (depth && is_below_program(&site->frames[depth - 1]))
+		depth--;
+	return depth ? depth : site->depth;
+}
+
 void stack_text__line(struct strbuf *out, const struct call_site *site, size_t columns)
 {
 	const struct heap_frame *first = call_site__caller(site);
 	uint32_t i = first ? (uint32_t)(first - site->frames) : 0;
+	uint32_t depth = stack_text__depth(site);
 	struct strbuf line = {0}, next = {0};
 
-	if (i >= site->depth)
+	if (i >= depth) /* nothing but the C library's own */
+		depth = site->depth;
+	if (i >= depth)
 		strbuf_puts(&line, "(no stack)");
-	for (; i < site->depth; i++) {
+	for (; i < depth; i++) {
 		strbuf_reset(&next);
 		strbuf_puts(&next, line.len ? " <- " : "");
 		stack_text__function(&next, &site->frames[i]);

@@ -14,6 +14,11 @@ void stack_text__function(struct strbuf *out, const struct heap_frame *frame);
 /* "session.cc:88", else "libc.so.6+0x1234", else "0x7f0012345678". */
 void stack_text__place(struct strbuf *out, const struct heap_frame *frame);
 /*
+ * How many frames of a site text shows: a whole stack ends with main or the function a thread was
+ * started with, without the C library's frames below.
+ */
+uint32_t stack_text__depth(const struct call_site *site);
+/*
  * One line of at most `columns` characters, innermost first, without the allocator's own frames:
  * "Session::copy (session.cc:88) <- handle_login <- worker_main". "(no stack)" when empty.
  */

@@ -50,6 +50,25 @@ static __always_inline int on_free(struct pt_regs *ctx, struct heap_thread *t, _
 	return SKIP_RETURN;
 }
 
+/* `here` as in capture_stack(). */
+static __always_inline void note_stack(struct heap_thread *t, struct pt_regs *ctx, __u64 here)
+{
+	__u64 seen = layouts_changed, hash;
+
+	if (t->layout_seen != seen) {
+		struct target *target = known_target(current_tgid());
+
+		if (target)
+			t->layout = target->layout;
+		t->layout_seen = seen;
+	}
+	t->site.depth = capture_stack(ctx, here, t->layout, &t->stack, t->site.frames, &hash);
+	t->site.stop = t->stack.stop;
+	t->site.layout = t->layout;
+	/* Children share their parent's code; but whoever asks for everybody asks who it was. */
+	t->site_key = config.everybody ? mix(hash, t->space) : hash;
+}
+
 static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t, __u32 fn)
 {
 	__u64 sp = PT_REGS_SP(ctx);
@@ -68,7 +87,7 @@ static __always_inline int on_entry(struct pt_regs *ctx, struct heap_thread *t, 
 	t->old_known = t->old_address ? live_take(t->space, t->old_address, &t->old) : 0;
 	if (t->old_known)
 		gauge_in_realloc(1);
-	t->site.depth = capture_stack(ctx, 0, t->layout, &t->stack, t->site.frames, &t->site_key);
+	note_stack(t, ctx, 0);
 	return fn & HEAP_THROWS ? SKIP_RETURN : 0;
 }
 
@@ -102,8 +121,7 @@ static __noinline int on_told(struct pt_regs *ctx, struct heap_thread *t, struct
 	if (!t->size)
 		t->size = fetch_arg(&t->regs, &site->string[0]);
 	t->alignment = 0;
-	t->site.depth =
-		capture_stack(ctx, ctx->ip + 1, t->layout, &t->stack, t->site.frames, &t->site_key);
+	note_stack(t, ctx, ctx->ip + 1);
 	book_alloc(t, t->space, address);
 	return 0;
 }

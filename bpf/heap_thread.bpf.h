@@ -54,7 +54,6 @@ static __always_inline void forget_program(struct heap_thread *t)
 		abandon(t);
 	t->space = 0;
 	t->freed = 0;
-	__builtin_memset(t->stack.calls, 0, sizeof(t->stack.calls));
 }
 
 #endif

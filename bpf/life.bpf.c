@@ -1,29 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Births, deaths and changes of image of the traced processes, and what they leave open. Rare
- * events: these wake the reader at once, because a child's own probes wait for it.
+ * Births, deaths and changes of image of the traced processes, and what they leave open. The reader
+ * is told at once: a child's own probes wait for it.
  */
 #include "heap_thread.bpf.h"
+#include "life.bpf.h"
 #include "span_stack.bpf.h"
 
 static __always_inline __u64 new_space(void)
 {
 	return __sync_fetch_and_add(&last_space, 1) + 1;
-}
-
-static __always_inline void tell(__u32 kind, __u32 tgid, __u32 other, __u64 space)
-{
-	struct life_record r = {
-		.type = RECORD_LIFE,
-		.kind = kind,
-		.tgid = tgid,
-		.other = other,
-		.time_ns = bpf_ktime_get_ns(),
-		.space = space,
-	};
-
-	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_FORCE_WAKEUP))
-		count(COUNTER_RING_LIFE_LOST, 1);
 }
 
 GLOBAL int adopt_target(__u32 tgid)
@@ -102,8 +88,7 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	/* A vfork child lives in its parent's address space, which stays when it goes. */
 	shares = BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
-	/* The same code at the same addresses; but whoever asks for everybody asks who it was. */
-	fresh.layout = config.everybody ? new_space() : target->layout;
+	fresh.layout = target->layout;
 	fresh.heap_ready = born_heap_ready;
 	fresh.spans_ready = born_spans_ready;
 	fresh.space = shares ? target->space : new_space();
@@ -130,6 +115,7 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid)
 	if (heap)
 		forget_program(heap);
 	target->space = target->layout = new_space();
+	__sync_fetch_and_add(&layouts_changed, 1);
 	tell(LIFE_EXEC, task->tgid, old_pid, target->space);
 	return 0;
 }

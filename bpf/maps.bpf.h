@@ -127,12 +127,51 @@ struct {
 	__type(value, struct unwind_layout);
 } unwind_layouts MAP;
 
-/* What capturing a stack remembers of a thread, see stack.bpf.h. */
-#define STACK_WINDOW 64 /* words; a power of two */
-#define STACK_CALLS  64 /* a power of two */
+/*
+ * Rules found by address, of all layouts and CPUs: a table without chains, see unwind_rules.bpf.h.
+ * check = key ^ rule: programs can be preempted between two writes, then the slot fits nothing.
+ */
+#define UNWIND_CACHE_BITS 13
+struct unwind_cache {
+	struct {
+		__u64 check, rule;
+	} slot[1 << UNWIND_CACHE_BITS];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unwind_cache);
+} unwind_caches MAP;
+
+/* When user space was last asked to look at a layout's mappings, by the number's lower bits. */
+struct unwind_asked {
+	__u64 seen; /* layouts_changed then */
+	__u64 ns, wait_ns;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64); /* a power of two */
+	__type(key, __u32);
+	__type(value, struct unwind_asked);
+} unwind_asks MAP;
+
+/* What capturing a stack remembers, of a thread or of a CPU, and works with: see stack.bpf.h. */
+#define STACK_WINDOW 2048 /* bytes, a power of two, at most a page */
 struct stack_scratch {
-	__u64 window[STACK_WINDOW]; /* the top of the stack, copied in one go */
-	__u64 calls[STACK_CALLS];   /* return addresses known to follow a call */
+	/* The mappings of `layout` when layouts_changed was `seen`. */
+	__u64 seen, layout, seed;
+	__u32 first, n; /* 0: nothing is known of it */
+	/* The walk: `sp` and `bp` are those of the frame at `frame` - 1. */
+	__u64 frame, sp, bp;
+	__u64 registers;	    /* address of the innermost frame's, 0: not in that frame */
+	__u64 signal_at, signal_sp; /* the ucontext just left, and the rsp in it */
+	__u64 hash;
+	__u32 flags;			/* UNWIND_BY_CHAIN, UNWIND_EXACT */
+	__u32 stop;			/* enum unwind_stop */
+	__u64 word;			/* read last outside the window */
+	__u64 window_at;		/* the address of: */
+	__u64 window[STACK_WINDOW / 8]; /* a copy of the stack's top */
 };
 
 /* A probe's struct pt_regs, which can be indexed, unlike a program's context. */
@@ -146,8 +185,8 @@ struct probe_regs {
 struct heap_thread {
 	__u64 sp; /* at the outermost call's entry; 0 = in no allocator call */
 	/* Of its process, once that is known to be a ready target: it stays one till its exec. */
-	__u64 space; /* 0 = not known */
-	__u64 layout;
+	__u64 space;		   /* 0 = not known */
+	__u64 layout, layout_seen; /* its process', when layouts_changed was that */
 	__u64 size;
 	__u64 alignment;
 	__u64 old_address; /* realloc: the block handed in, 0 = none */

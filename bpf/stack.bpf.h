@@ -1,111 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/*
- * Call stack at a function's entry. This version follows frame pointers; the callers know only
- * capture_stack(), so that another unwinder can take its place.
- */
+/* Capturing call stacks, complete and without frame pointers: the door to unwind.bpf.c. */
 #ifndef PERFTRACE_STACK_BPF_H
 #define PERFTRACE_STACK_BPF_H
 
-#include "common.bpf.h"
+#include "unwind.bpf.h"
 
-#define FRAME_SPAN_MAX (1 << 20) /* a frame larger than this is taken for a stray rbp */
-
-static __always_inline __u64 mix(__u64 hash, __u64 value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ (hash >> 29);
-}
-
-/* Does a call instruction end at `ret`? */
-static __always_inline int is_call_before(__u64 ret)
-{
-	__u8 code[8];
-
-	if (bpf_probe_read_user(code, sizeof(code), (void *)(ret - sizeof(code))))
-		return 0;
-	return code[3] == 0xe8 ||				/* call rel32 */
-	       (code[6] == 0xff && (code[7] & 0x38) == 0x10) || /* call *reg, *(reg) */
-	       (code[5] == 0xff && (code[6] & 0x38) == 0x10) || /* call *disp8(reg) */
-	       (code[4] == 0xff && (code[5] & 0x38) == 0x10) || /* call *disp8(reg,index) */
-	       (code[2] == 0xff && (code[3] & 0x38) == 0x10) || /* call *disp32(reg) */
-	       (code[1] == 0xff && (code[2] & 0x38) == 0x10);	/* call *disp32(reg,index) */
-}
+_Static_assert(COUNTER_STACKS_COMPLETE + UNWIND_STOP_NO_MAPPING == COUNTER_STACKS_NO_MAPPING &&
+		       COUNTER_STACKS_COMPLETE + UNWIND_STOP_NO_RULE == COUNTER_STACKS_NO_RULE &&
+		       COUNTER_STACKS_COMPLETE + UNWIND_STOP_READ_FAULT ==
+			       COUNTER_STACKS_READ_FAULT &&
+		       COUNTER_STACKS_COMPLETE + UNWIND_STOP_DEPTH == COUNTER_STACKS_DEPTH &&
+		       COUNTER_STACKS_COMPLETE + UNWIND_STOP_NO_TABLES == COUNTER_STACKS_NO_TABLES,
+	       "a counter for each enum unwind_stop, in its order");
 
 /*
- * Is `ret` a return address? Code built without frame pointers leaves any value in rbp; one that
- * happens to point into the stack would otherwise give frames out of thin air. Looking at the code
- * costs as much as reading a frame, so what was found is remembered per thread.
- */
-static __always_inline int is_return_address(struct stack_scratch *s, __u64 ret)
-{
-	__u64 *known = &s->calls[(ret ^ (ret >> 6)) & (STACK_CALLS - 1)];
-
-	if (*known == ret && ret) /* an empty slot is 0 */
-		return 1;
-	if (!is_call_before(ret))
-		return 0;
-	*known = ret;
-	return 1;
-}
-
-struct frame_record {
-	__u64 caller_bp, ret;
-};
-
-/* The frame record at `bp`, from the copied window if it lies there. 0 if it can be had. */
-static __always_inline int read_frame(const struct stack_scratch *s, __u64 window_start, __u64 bp,
-				      struct frame_record *frame)
-{
-	__u64 word = (bp - window_start) / sizeof(__u64);
-
-	if (word < STACK_WINDOW - 1) {
-		barrier_var(word);
-		frame->caller_bp = s->window[word & (STACK_WINDOW - 1)];
-		frame->ret = s->window[(word + 1) & (STACK_WINDOW - 1)];
-		return 0;
-	}
-	return bpf_probe_read_user(frame, sizeof(*frame), (void *)bp);
-}
-
-/*
- * Fills frames[] with return addresses, innermost first, of a call whose entry is `regs` (the
- * return address at [rsp], the caller's rbp still in rbp). `here` not 0: of any place in a function
- * instead, which comes first as if it had been called from there. Returns the number of frames;
- * *hash becomes the identity of (layout, frames).
+ * Captures the calls that lead to where `regs` stands: a uprobe's context, or bpf_task_pt_regs().
+ *
+ * here 0: of a function that is being called, at its entry or wherever the unwind tables say how
+ * to leave it. The function itself is not recorded, its return address is frames[0].
+ * here not 0: of any place; frames[0] = here (ip + 1 for the exact place), its callers come after.
+ *
+ * layout: of the process, from its `struct target` as it is now. Frames are return addresses, but
+ * for places interrupted by a signal, which are stored as their address + 1: frame - 1 is always
+ * what to look up.
+ *
+ * The scratch is the caller's alone while this runs: uprobe programs can be preempted, theirs
+ * belongs to the thread; perf_event programs cannot, theirs may belong to the CPU. All zero before
+ * its first use.
+ *
+ * Returns the number of frames, at most config.stack_depth; frames beyond are left as they were.
+ * *hash becomes the identity of (layout, frames), s->stop says why the stack ends there, and one
+ * of the counters STACKS_* has counted it.
  */
 static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 here, __u64 layout,
 					   struct stack_scratch *s, __u64 frames[STACK_DEPTH_MAX],
 					   __u64 *hash)
 {
-	__u64 sp = regs->sp, bp = regs->bp, below = sp, window_start = sp, h = mix(0, layout);
-	struct frame_record frame;
-	__u32 n;
+	__u32 n, stop;
 
-	if (!config.stack_depth) {
-		*hash = h;
-		return 0;
-	}
-	if (bpf_probe_read_user(s->window, sizeof(s->window), (void *)sp)) {
-		/* Near the end of the stack: word by word, the window counts as far away. */
-		window_start = 0;
-		if (bpf_probe_read_user(s->window, sizeof(__u64), (void *)sp)) {
-			*hash = h;
-			return 0;
-		}
-	}
-	frames[0] = here ? here : s->window[0];
-	h = mix(h, frames[0]);
-	for (n = 1; n < STACK_DEPTH_MAX; n++) {
-		if (n >= config.stack_depth || bp <= below || bp - below > FRAME_SPAN_MAX || bp & 7)
-			break;
-		if (read_frame(s, window_start, bp, &frame) || !is_return_address(s, frame.ret))
-			break;
-		frames[n] = frame.ret;
-		h = mix(h, frame.ret);
-		below = bp;
-		bp = frame.caller_bp;
-	}
-	*hash = h;
+	if (s->seen != layouts_changed || s->layout != layout)
+		unwind_look_at_layout(s, layout);
+	s->frame = regs->ip + 1;
+	s->sp = regs->sp;
+	s->bp = regs->bp;
+	s->registers = (__u64)regs;
+	n = unwind_walk(s, (struct stack_frames *)frames, here);
+	*hash = s->hash;
+	if (!s->n)
+		s->stop = UNWIND_STOP_NO_TABLES;
+	stop = s->stop & 7;
+	count(COUNTER_STACKS_COMPLETE + stop, 1);
+	if (stop == UNWIND_STOP_NO_MAPPING || stop == UNWIND_STOP_NO_TABLES)
+		unwind_ask(layout);
 	return n;
 }
 

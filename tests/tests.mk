@@ -18,7 +18,10 @@ SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 $(OUTPUT)/tests/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(CFLAGS_U) $(CPPFLAGS_U) -Itests/unit -MMD -MP $< -o $@ $(LIBRARY) $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS_U) $(CPPFLAGS_U) -Itests/unit -MMD -MP $< -o $@ $(LIBRARY) $(LIBS) $(UNIT_LIBS) -lcmocka
+
+# Its judge.
+$(OUTPUT)/tests/unit/test_cfi_libs: UNIT_LIBS := -ldw
 
 .PHONY: unit unit-build
 unit-build: $(UNIT_BINS)

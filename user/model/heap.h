@@ -31,7 +31,8 @@ struct heap_frame {
 struct call_site {
 	struct heap_frame *frames; /* innermost first, owned */
 	uint32_t depth;
-	bool truncated; /* the stack went on */
+	bool truncated; /* the stack went on: `stop` says why it could not be followed */
+	uint16_t stop;	/* enum unwind_stop */
 	uint32_t pid;	/* of the process, or of the first of several that share the site */
 	char comm[16];	/* its name, unescaped */
 	uint64_t allocs, frees;
@@ -55,7 +56,7 @@ struct heap_totals {
 struct heap_snapshot {
 	bool traced; /* false: no allocator was found, or the heap was not asked for */
 	bool sampled;
-	bool by_process; /* sites of different processes are kept apart */
+	bool by_process;   /* sites of different processes are kept apart */
 	uint64_t begin_ns; /* since when the heap was traced */
 	uint64_t taken_ns;
 	uint64_t age_ns; /* what aged_* of the sites mean; 0 = they are not filled */

@@ -29,7 +29,6 @@ struct member {
 	pid_t pid, parent; /* parent 0 = a root */
 	uint64_t space;	   /* 0 = its parent's, or a root's: never purged */
 	bool alive;
-	bool has_symbols;
 	uint64_t exec_ns; /* when it became another program; 0 = that is settled */
 	size_t looks;	  /* since then */
 	uint64_t next_look_ns;
@@ -95,20 +94,20 @@ static struct member *add_member(struct family *f, pid_t pid, pid_t parent, uint
 	member->parent = parent;
 	member->space = space;
 	member->alive = true;
-	member->has_symbols = false;
 	member->exec_ns = 0;
 	member->next_look_ns = clock_monotonic_ns() + LOOK_REGULAR_NS;
 	return member;
 }
 
-static bool add_symbols(struct family *f, pid_t pid, const struct maps *maps)
+/* The number that the kernel side has given it. */
+static void take_layout(struct family *f, pid_t pid)
 {
-	return f->options.symbolizer &&
-	       !symbolizer__add_layout(f->options.symbolizer, pid, pid, maps);
+	if (f->options.layouts)
+		layouts__add(f->options.layouts, pid);
 }
 
-/* What the process maps now: planned, linked, named. */
-static int bring_up_to_date(struct family *f, struct member *member, const struct process *process,
+/* What the process maps now: planned, linked, its stacks understood. */
+static int bring_up_to_date(struct family *f, const struct process *process,
 			    const struct maps *maps, bool *grown, struct error *err)
 {
 	struct attachment *a = f->options.attachment;
@@ -118,21 +117,20 @@ static int bring_up_to_date(struct family *f, struct member *member, const struc
 		ret = attachment__share(a, attachment__scope(a), err);
 	if (!ret)
 		ret = attachment__add_process(a, process, maps, err);
+	if (!ret && f->options.layouts)
+		layouts__update(f->options.layouts, process->pid, maps);
 	/* As long as it lives, its number was its own while the links were made by it. */
 	if (!ret && !process__is_alive(process))
 		ret = -ESRCH;
 	if (!ret)
 		ret = kernel__set_ready(f->options.kernel, process->pid);
-	if (!ret) {
+	if (!ret)
 		attachment__watch_loader(a, process, maps);
-		member->has_symbols |= add_symbols(f, process->pid, maps);
-	}
 	return ret;
 }
 
-/* Links and symbols of a process that is a target already. */
-static int equip(struct family *f, struct member *member, const struct process *process,
-		 struct error *err)
+/* Links and layout of a process that is a target already. */
+static int equip(struct family *f, const struct process *process, struct error *err)
 {
 	struct maps maps = {0};
 	int ret = maps__load(process->pid, &maps);
@@ -142,7 +140,7 @@ static int equip(struct family *f, struct member *member, const struct process *
 	if (!ret && !maps.list.len)
 		ret = -ESRCH;
 	if (!ret)
-		ret = bring_up_to_date(f, member, process, &maps, &grown, err);
+		ret = bring_up_to_date(f, process, &maps, &grown, err);
 	maps__free(&maps);
 	return ret;
 }
@@ -166,7 +164,10 @@ int family__add(struct family *f, const struct process *process, pid_t parent, s
 	if (ret)
 		return ret;
 	member = add_member(f, process->pid, parent, space);
-	return member ? equip(f, member, process, err) : -ENOMEM;
+	if (!member)
+		return -ENOMEM;
+	take_layout(f, process->pid);
+	return equip(f, process, err);
 }
 
 static void note_gap(struct family *f, uint64_t since_ns)
@@ -193,12 +194,13 @@ static void on_fork(struct family *f, const struct life_record *r)
 		f->facts.never_linked++;
 		return;
 	}
+	take_layout(f, r->tgid);
 	if (!attachment__heap_is_per_process(f->options.attachment) &&
 	    !attachment__spans_are_per_process(f->options.attachment))
 		return;
 	ret = process__open(r->tgid, &process, NULL);
 	if (!ret) {
-		ret = equip(f, member, &process, NULL);
+		ret = equip(f, &process, NULL);
 		process__close(&process);
 	}
 	if (ret) {
@@ -267,18 +269,10 @@ static void on_exit_notice(struct family *f, const struct life_record *r)
 		f->facts.root_exited = true;
 		f->facts.root_exit_code = r->other;
 	}
+	if (f->options.layouts)
+		layouts__remove(f->options.layouts, r->tgid);
 	attachment__remove_process(f->options.attachment, r->tgid);
 	kernel__remove_target(f->options.kernel, r->tgid);
-}
-
-static void load_symbols(struct family *f, struct member *member)
-{
-	struct maps maps = {0};
-
-	if (f->options.symbolizer && !maps__load(member->pid, &maps) && maps.list.len &&
-	    add_symbols(f, member->pid, &maps))
-		member->has_symbols = true;
-	maps__free(&maps);
 }
 
 static int look_at(struct family *f, struct member *member)
@@ -294,7 +288,7 @@ static int look_at(struct family *f, struct member *member)
 	if (!ret && !maps.list.len)
 		ret = -ESRCH;
 	if (!ret)
-		ret = bring_up_to_date(f, member, &process, &maps, &grown, NULL);
+		ret = bring_up_to_date(f, &process, &maps, &grown, NULL);
 	maps__free(&maps);
 	process__close(&process);
 	if (ret || !grown)
@@ -317,6 +311,7 @@ static void on_exec(struct family *f, const struct life_record *r)
 	leave_address_space(f, member);
 	member->space = r->space;
 	kernel__set_space(f->options.kernel, r->tgid, r->space);
+	take_layout(f, r->tgid);
 	member->exec_ns = r->time_ns;
 	member->looks = 0;
 	member->next_look_ns = r->time_ns;
@@ -330,8 +325,19 @@ static void on_adopted(struct family *f, const struct life_record *r)
 	if (member && member->alive)
 		return;
 	member = add_member(f, r->tgid, r->tgid, r->space);
+	if (!member)
+		return;
+	member->next_look_ns = r->time_ns;
+	take_layout(f, r->tgid);
+}
+
+/* Other files are mapped than before. */
+static void look_soon(void *arg, pid_t pid)
+{
+	struct member *member = find_member(arg, pid);
+
 	if (member)
-		member->next_look_ns = r->time_ns;
+		member->next_look_ns = 0;
 }
 
 static void on_loaded(struct family *f, const struct life_record *r)
@@ -356,6 +362,10 @@ void family__on_life(struct family *f, const struct life_record *record)
 		break;
 	case LIFE_LOADED:
 		on_loaded(f, record);
+		break;
+	case LIFE_CODE:
+		if (f->options.layouts)
+			layouts__unknown_code(f->options.layouts, record->tgid);
 		break;
 	case LIFE_EXIT:
 		on_exit_notice(f, record);
@@ -394,6 +404,8 @@ void family__tick(struct family *f, uint64_t now_ns)
 		family__purge_gone(f);
 		f->next_purge_ns = clock_monotonic_ns() + PURGE_PAUSE_NS;
 	}
+	if (f->options.layouts)
+		layouts__tick(f->options.layouts, now_ns, look_soon, f);
 	HASH_ITER (hh, f->members, member, next) {
 		if (!member->alive || member->next_look_ns > now_ns)
 			continue;
@@ -415,28 +427,6 @@ uint64_t family__next_look(const struct family *f)
 			next = member->next_look_ns;
 	}
 	return next;
-}
-
-void family__refresh_symbols(struct family *f)
-{
-	struct member *member, *next;
-
-	HASH_ITER (hh, f->members, member, next) {
-		if (member->alive)
-			load_symbols(f, member);
-	}
-}
-
-pid_t family__symbol_pid(const struct family *f, pid_t pid)
-{
-	struct member *member = find_member(f, pid);
-
-	/* A child that was never seen alive had its parent's mappings. Chains end: no cycles. */
-	for (int i = 0; i < 64 && member && !member->has_symbols && member->parent; i++) {
-		pid = member->parent;
-		member = find_member(f, pid);
-	}
-	return pid;
 }
 
 const struct family_facts *family__facts(const struct family *f)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The processes of a run: the roots that the user named and the children that are followed. Keeps
- * their links, their mappings for symbols and their address spaces in step with forks, execs,
+ * their links, their layouts and their address spaces in step with forks, execs,
  * loaded libraries and exits, and measures the gap in which a new child or a new program image ran
  * without its own probes.
  */
@@ -17,7 +17,7 @@
 #include "probe/plan.h"
 #include "session/attach.h"
 #include "session/kernel.h"
-#include "stack/symbolize.h"
+#include "session/layouts.h"
 
 struct family;
 
@@ -35,7 +35,7 @@ struct family_facts {
 struct family_options {
 	struct kernel *kernel;
 	struct attachment *attachment;
-	struct symbolizer *symbolizer; /* NULL = no names are wanted */
+	struct layouts *layouts; /* NULL = no stacks are wanted */
 	/* Adds what a process offers to the plan; *grown = there was something new. */
 	int (*plan)(void *arg, const struct process *process, const struct maps *maps, bool *grown);
 	void *plan_arg;
@@ -47,7 +47,7 @@ struct family *family__new(const struct family_options *options);
 void family__free(struct family *f);
 
 /*
- * A root (`parent` 0), or a child of one that lived already: target, links, symbols. One that is
+ * A root (`parent` 0), or a child of one that lived already: target, links, layout. One that is
  * a member already is left alone. -ESRCH: it is gone.
  */
 int family__add(struct family *f, const struct process *process, pid_t parent, struct error *err);
@@ -57,17 +57,13 @@ bool family__has(const struct family *f, pid_t pid);
 void family__on_life(struct family *f, const struct life_record *record);
 /*
  * Looks again at the members whose mappings have changed or may have: plans and links what is new,
- * takes it into the symbols. To be called often; it does something only when it is due.
+ * keeps their layouts true. To be called often; it does something only when it is due.
  */
 void family__tick(struct family *f, uint64_t now_ns);
 /* When family__tick() has something to do that was asked for; UINT64_MAX = nothing is. */
 uint64_t family__next_look(const struct family *f);
 /* Takes the blocks of processes that are gone out of the books: before those are read. */
 void family__purge_gone(struct family *f);
-/* Takes the present mappings of all members into the symbols. */
-void family__refresh_symbols(struct family *f);
-/* Whose mappings explain addresses of `pid`: itself, or for a child too short-lived its parent. */
-pid_t family__symbol_pid(const struct family *f, pid_t pid);
 const struct family_facts *family__facts(const struct family *f);
 
 #endif

@@ -17,7 +17,6 @@ struct live_count {
 
 struct reading {
 	struct symbolizer *symbolizer;
-	const struct family *family;
 	struct names *names;
 	struct heap_snapshot *heap;
 	struct live_count *counts;
@@ -50,20 +49,20 @@ static int count_block(void *arg, const struct live_key *key, const struct live_
 }
 
 /*
- * Names the frames. A frame outside executable mappings is no return address but what a stray
- * frame pointer led to: the stack ends before it. Returns the depth.
+ * Names the frames. Where the stack was followed by frame pointers, a frame outside executable
+ * mappings is no return address but what a stray one led to: the stack ends before it. Returns the
+ * depth.
  */
 static uint32_t name_frames(struct reading *r, const struct heap_site *site,
 			    struct heap_frame frames[STACK_DEPTH_MAX])
 {
-	pid_t pid = family__symbol_pid(r->family, site->tgid);
 	uint32_t n = 0;
 
 	for (; n < site->depth && n < STACK_DEPTH_MAX; n++) {
 		struct frame frame;
 
-		symbolizer__resolve(r->symbolizer, pid, site->frames[n], true, &frame);
-		if (n && !frame.executable_mapping)
+		symbolizer__resolve(r->symbolizer, site->layout, site->frames[n], true, &frame);
+		if (n && !frame.executable_mapping && site->stop != UNWIND_STOP_END)
 			break;
 		frames[n] = (struct heap_frame){
 			.function = frame.function,
@@ -88,7 +87,8 @@ static int add_site(void *arg, uint64_t key, const struct heap_site *site)
 	out = heap_snapshot__add_site(r->heap, frames, depth);
 	if (!out)
 		return -ENOMEM;
-	out->truncated = site->depth == STACK_DEPTH_MAX && depth == site->depth;
+	out->truncated = site->stop != UNWIND_STOP_END;
+	out->stop = site->stop;
 	out->pid = site->tgid;
 	memcpy(out->comm, site->comm, sizeof(out->comm));
 	out->comm[sizeof(out->comm) - 1] = '\0';
@@ -136,9 +136,9 @@ static int fill_totals(const struct kernel *kernel, struct reading *r)
 }
 
 int heap_facts__read(const struct kernel *kernel, struct symbolizer *symbolizer,
-		     const struct family *family, struct names *names, struct heap_snapshot *heap)
+		     struct names *names, struct heap_snapshot *heap)
 {
-	struct reading r = {symbolizer, family, names, heap, NULL};
+	struct reading r = {symbolizer, names, heap, NULL};
 	struct live_count *count, *next;
 	int ret = kernel__for_each_live(kernel, count_block, &r);
 

@@ -5,7 +5,6 @@
 
 #include "model/heap.h"
 #include "model/names.h"
-#include "session/family.h"
 #include "session/kernel.h"
 #include "stack/symbolize.h"
 
@@ -15,6 +14,6 @@
  * the frames belong to `symbolizer` and `names`.
  */
 int heap_facts__read(const struct kernel *kernel, struct symbolizer *symbolizer,
-		     const struct family *family, struct names *names, struct heap_snapshot *heap);
+		     struct names *names, struct heap_snapshot *heap);
 
 #endif

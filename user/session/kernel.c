@@ -15,6 +15,7 @@
 #include "base/notice.h"
 #include "perftrace.skel.h"
 #include "probe/link.h"
+#include "session/kernel_unwind.h"
 #include "session/map_walk.h"
 
 #define DRAIN_MAX 4096 /* records taken in one go */
@@ -33,6 +34,7 @@ struct kernel {
 	size_t n_sites, n_pairs; /* handed over to the tables */
 	uint64_t taken;		 /* records handed over */
 	struct kernel_live live;
+	struct kernel_unwind unwind;
 	kernel_record_fn reader;
 	void *reader_arg;
 };
@@ -98,6 +100,19 @@ static void configure_probes(struct kernel *k, const struct kernel_options *o)
 	}
 }
 
+/* Without stacks the tables' programs are not loaded, and their maps not made. */
+static int configure_unwind(struct kernel *k, const struct kernel_options *o)
+{
+	struct bpf_map *maps[] = {k->skel->maps.unwind_shards, k->skel->maps.unwind_pages,
+				  k->skel->maps.unwind_rules, k->skel->maps.unwind_mappings,
+				  k->skel->maps.unwind_layouts};
+	int ret = resize(k->skel->maps.unwind_shards, o->unwind_shards);
+
+	for (size_t i = 0; !ret && !o->heap && i < sizeof(maps) / sizeof(maps[0]); i++)
+		ret = bpf_map__set_autocreate(maps[i], false);
+	return ret ? ret : resize(k->skel->maps.unwind_pages, o->unwind_pages);
+}
+
 static int configure(struct kernel *k, const struct kernel_options *o)
 {
 	size_t live_buckets = o->heap ? o->live_max / LIVE_PER_BUCKET : 0;
@@ -117,7 +132,9 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 	configure_probes(k, o);
 	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans || o->functions);
 	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans || o->functions);
-	ret = resize(skel->maps.ring, o->ring_bytes);
+	ret = configure_unwind(k, o);
+	if (!ret)
+		ret = resize(skel->maps.ring, o->ring_bytes);
 	/* A hash map's buckets are allocated at once, so what is not used is kept small. */
 	if (!ret)
 		ret = resize(skel->maps.live_table, live_buckets);
@@ -189,6 +206,14 @@ static void open_live(struct kernel *k)
 	k->live.gauge = &k->skel->bss->gauge;
 }
 
+static int open_unwind(struct kernel *k)
+{
+	return kernel_unwind__open(&k->unwind, k->skel->maps.unwind_shards,
+				   k->skel->maps.unwind_pages, k->skel->maps.unwind_rules,
+				   k->skel->maps.unwind_mappings, k->skel->maps.unwind_layouts,
+				   (uint64_t *)&k->skel->bss->layouts_changed);
+}
+
 int kernel__load(const struct kernel_options *options, struct kernel **out, struct error *err)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
@@ -206,6 +231,8 @@ int kernel__load(const struct kernel_options *options, struct kernel **out, stru
 					    options->n_pairs);
 	if (!ret)
 		open_live(k);
+	if (!ret && options->unwind_shards)
+		ret = open_unwind(k);
 	/* Loading parsed the kernel's type information: tens of MB, needed no more. */
 	malloc_trim(0);
 	if (ret) {
@@ -225,6 +252,7 @@ void kernel__free(struct kernel *k)
 	for (size_t i = 0; i < sizeof(k->life) / sizeof(k->life[0]); i++)
 		bpf_link__destroy(k->life[i]);
 	ring_buffer__free(k->ring);
+	kernel_unwind__close(&k->unwind);
 	perftrace_bpf__destroy(k->skel);
 	free(k);
 }
@@ -263,12 +291,17 @@ void kernel__set_gate(struct kernel *k, bool open)
 	__atomic_store_n(&k->skel->bss->gate, open, __ATOMIC_SEQ_CST);
 }
 
+uint64_t kernel__new_number(struct kernel *k)
+{
+	return __atomic_add_fetch(&k->skel->bss->last_space, 1, __ATOMIC_SEQ_CST);
+}
+
 int kernel__add_target(struct kernel *k, uint32_t tgid, uint64_t *space)
 {
 	int fd = bpf_map__fd(k->skel->maps.targets), ret = 0;
 	struct target target = {0};
 
-	target.space = __atomic_add_fetch(&k->skel->bss->last_space, 1, __ATOMIC_SEQ_CST);
+	target.space = kernel__new_number(k);
 	target.layout = target.space;
 	if (bpf_map_update_elem(fd, &tgid, &target, BPF_NOEXIST))
 		ret = errno == EEXIST && !bpf_map_lookup_elem(fd, &tgid, &target) ? 0 : -errno;
@@ -298,6 +331,38 @@ int kernel__set_space(struct kernel *k, uint32_t tgid, uint64_t space)
 		return 0;
 	target.space = target.layout = space;
 	return bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST) ? -errno : 0;
+}
+
+int kernel__layout(const struct kernel *k, uint32_t tgid, uint64_t *layout)
+{
+	struct target target;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.targets), &tgid, &target))
+		return -errno;
+	*layout = target.layout;
+	return 0;
+}
+
+int kernel__set_layout(struct kernel *k, uint32_t tgid, uint64_t layout)
+{
+	int fd = bpf_map__fd(k->skel->maps.targets);
+	struct target target;
+
+	if (bpf_map_lookup_elem(fd, &tgid, &target))
+		return -errno;
+	if (target.layout > layout)
+		return -ESTALE;
+	/* An exec in this very moment is undone here, and done again by kernel__set_space(). */
+	target.layout = layout;
+	if (bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST))
+		return -errno;
+	__atomic_add_fetch(&k->skel->bss->layouts_changed, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+int kernel__unwind_memory(struct kernel *k, struct unwind_memory *memory)
+{
+	return kernel_unwind__memory(&k->unwind, memory);
 }
 
 void kernel__set_born_ready(struct kernel *k, bool heap, bool spans)

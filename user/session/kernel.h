@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "probe/support.h"
 #include "session/kernel_live.h"
+#include "stack/unwind_store.h"
 
 struct kernel;
 
@@ -29,6 +30,8 @@ struct kernel_options {
 	size_t ring_bytes;    /* a power of two of at least a page */
 	size_t live_max;      /* blocks alive at once */
 	uint32_t stack_depth; /* frames kept per call site, 0..STACK_DEPTH_MAX */
+	/* Size of the unwind tables; 0 = nobody takes stacks, or none is kept. */
+	size_t unwind_shards, unwind_pages;
 	const struct span_site *sites;
 	size_t n_sites;
 	const struct span_pair *pairs;
@@ -79,6 +82,21 @@ int kernel__set_ready(struct kernel *k, uint32_t tgid);
  * puts right what a kernel__set_ready() at the same moment may have put back.
  */
 int kernel__set_space(struct kernel *k, uint32_t tgid, uint64_t space);
+/* Numbers of address spaces and layouts are never used twice. */
+uint64_t kernel__new_number(struct kernel *k);
+/* The layout of a target; -ENOENT: it is none. */
+int kernel__layout(const struct kernel *k, uint32_t tgid, uint64_t *layout);
+/*
+ * A target maps something else now; `layout` is a new number. -ENOENT: it is gone; -ESTALE: it has
+ * become another program since.
+ */
+int kernel__set_layout(struct kernel *k, uint32_t tgid, uint64_t layout);
+/*
+ * The arrays of the unwind tables, for unwind_store__bind(). -ENOENT: there are none; -errno of
+ * mmap(2). Valid until kernel__free().
+ */
+int kernel__unwind_memory(struct kernel *k, struct unwind_memory *memory);
+
 /* Children have all their probes of that kind when they are born. */
 void kernel__set_born_ready(struct kernel *k, bool heap, bool spans);
 int kernel__remove_target(struct kernel *k, uint32_t tgid);

@@ -98,7 +98,7 @@ static int heap_at(struct session *s, struct heap_snapshot *heap, uint64_t when_
 	if (!heap->traced)
 		return 0;
 	family__purge_gone(s->family);
-	return heap_facts__read(s->kernel, s->symbolizer, s->family, s->names, heap);
+	return heap_facts__read(s->kernel, s->symbolizer, s->names, heap);
 }
 
 void session__finish(struct session *s, struct session_results *r)
@@ -114,7 +114,8 @@ void session__finish(struct session *s, struct session_results *r)
 	r->end_ns = clock_monotonic_ns();
 	session__sample_memory(s, r->end_ns);
 	usleep(SETTLE_US);
-	family__refresh_symbols(s->family);
+	if (s->layouts)
+		layouts__refresh(s->layouts);
 	before = clock_monotonic_ns();
 	attachment__detach(s->attachment);
 	r->detach_ns = clock_monotonic_ns() - before;
@@ -137,6 +138,7 @@ void session__free(struct session *s)
 	attachment__free(s->attachment);
 	intake__free(s->intake);
 	family__free(s->family);
+	layouts__free(s->layouts);
 	kernel__free(s->kernel);
 	symbolizer__free(s->symbolizer);
 	names__free(s->names);

@@ -11,6 +11,7 @@
 #include "session/family.h"
 #include "session/intake.h"
 #include "session/kernel.h"
+#include "session/layouts.h"
 #include "session/session.h"
 #include "stack/symbolize.h"
 
@@ -22,6 +23,7 @@ struct session {
 	struct kernel *kernel;
 	struct attachment *attachment;
 	struct symbolizer *symbolizer;
+	struct layouts *layouts; /* NULL: no stacks are wanted */
 	struct family *family;
 	struct intake *intake;
 	struct names *names;

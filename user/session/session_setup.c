@@ -56,6 +56,8 @@ static int plan_process(struct session *s, const struct process *p, struct error
 		ret = -ESRCH;
 	if (!ret)
 		ret = plan_maps(s, p, &maps, err);
+	if (!ret && s->layouts)
+		layouts__learn(s->layouts, p->pid, &maps);
 	maps__free(&maps);
 	return ret;
 }
@@ -145,6 +147,20 @@ static int judge_returns(struct session *s, struct error *err)
 	return 0;
 }
 
+/* Only stacks need names for addresses, and to know what is mapped where. */
+static int prepare_stacks(struct session *s)
+{
+	if (!s->options.heap)
+		return 0;
+	s->symbolizer = symbolizer__new();
+	if (!s->symbolizer)
+		return -ENOMEM;
+	if (!s->options.stack_depth)
+		return 0;
+	s->layouts = layouts__new(s->symbolizer);
+	return s->layouts ? 0 : -ENOMEM;
+}
+
 int session__new(const struct session_options *options, const struct session_observer *observer,
 		 struct session **out, struct error *err)
 {
@@ -162,6 +178,8 @@ int session__new(const struct session_options *options, const struct session_obs
 						options->follow, err);
 	if (!ret)
 		ret = judge_returns(s, err);
+	if (!ret)
+		ret = prepare_stacks(s);
 	if (!ret)
 		ret = options->everybody ? plan_everybody(s) : plan_all(s, err);
 	if (!ret && !options->everybody)
@@ -235,10 +253,14 @@ static int load_kernel(struct session *s, struct error *err)
 	};
 	int ret = list_pairs(&s->plan, &pairs);
 
+	if (s->layouts)
+		layouts__needs(s->layouts, &options.unwind_shards, &options.unwind_pages);
 	options.pairs = pairs.data;
 	options.n_pairs = pairs.len;
 	if (!ret)
 		ret = kernel__load(&options, &s->kernel, err);
+	if (!ret && s->layouts)
+		ret = layouts__bind(s->layouts, s->kernel);
 	vec_free(&pairs);
 	return ret;
 }
@@ -279,14 +301,11 @@ static int build_rooms(struct session *s, struct error *err)
 		return ret;
 	s->names = names__new(NAMES_MAX);
 	s->attachment = attachment__new(&s->plan, s->kernel);
-	/* Only call sites need names for addresses. */
-	if (s->options.heap)
-		s->symbolizer = symbolizer__new();
-	if (!s->names || !s->attachment || (s->options.heap && !s->symbolizer))
+	if (!s->names || !s->attachment)
 		return -ENOMEM;
 	family.kernel = s->kernel;
 	family.attachment = s->attachment;
-	family.symbolizer = s->symbolizer;
+	family.layouts = s->layouts;
 	s->family = family__new(&family);
 	s->intake = intake__new(s->kernel, &s->plan, s->names, &events);
 	if (!s->family || !s->intake)

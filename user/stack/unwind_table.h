@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "abi/unwind.h"
+#include "elf/cfi.h"
 #include "elf/image.h"
 
 /* The rules of all tables, by number; numbers never change, rules are never taken out. */
@@ -34,13 +35,19 @@ struct unwind_table {
 };
 
 /*
- * Builds the table of `img` from .eh_frame or, without it, .debug_frame. Bad entries are left out
- * and counted. -ENOENT: the image has neither; -E2BIG: more than UNWIND_ROWS_MAX rows, or too many
- * different rules; -ENOMEM.
+ * Builds the table of `img` from .eh_frame and, for code that it does not describe, .debug_frame.
+ * Bad entries are left out and counted; of functions that overlap the one that starts later holds.
+ * Pages cover all executable segments. -ENOENT: the image has neither, or nothing of use in them;
+ * -E2BIG: more than UNWIND_ROWS_MAX rows, 256 MB of them or 4 GB of code, or too many different
+ * rules; -EINVAL, -EIO: the section cannot be read; -ENOMEM. The table is empty after an error.
  */
-#define UNWIND_ROWS_MAX 16000000
+#define UNWIND_ROWS_MAX	       16000000
+#define UNWIND_IMAGE_RULES_MAX 8192 /* new ones per image: none may use up all numbers */
 int unwind_table__build(const struct elf_image *img, struct unwind_rules *rules,
 			struct unwind_table *out);
+/* The same from one section and the code [begin, end). */
+int unwind_table__build_section(const struct cfi_section *section, uint64_t begin, uint64_t end,
+				struct unwind_rules *rules, struct unwind_table *out);
 void unwind_table__free(struct unwind_table *table);
 
 /* The rule for the instruction at `vaddr`, found as the kernel side finds it. */

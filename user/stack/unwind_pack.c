@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stack/unwind_internal.h"
+
+#define PAGE_BYTES (1U << UNWIND_PAGE_BITS)
+/* Between functions: filled by the linker, never run. Larger gaps are code without information. */
+#define PADDING_MAX 15
+
+#define DIGIT_BITS 11
+#define DIGITS	   3
+#define BUCKETS	   (1U << DIGIT_BITS)
+
+static bool is_sorted(const struct found *found)
+{
+	for (size_t i = 1; i < found->functions.len; i++) {
+		if (found->functions.data[i - 1].start > found->functions.data[i].start)
+			return false;
+	}
+	return true;
+}
+
+/* One pass of a radix sort. */
+static void sort_by_digit(const struct found_function *from, struct found_function *to, size_t n,
+			  unsigned int shift)
+{
+	size_t count[BUCKETS] = {0}, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count[from[i].start >> shift & (BUCKETS - 1)]++;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		size_t here = count[i];
+
+		count[i] = sum;
+		sum += here;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[count[from[i].start >> shift & (BUCKETS - 1)]++] = from[i];
+}
+
+int unwind_sort(struct found *found)
+{
+	size_t n = found->functions.len;
+	struct found_function *from = found->functions.data, *to, *other;
+
+	if (is_sorted(found))
+		return 0;
+	to = other = malloc(n * sizeof(*to));
+	if (!to)
+		return -ENOMEM;
+	for (unsigned int digit = 0; digit < DIGITS; digit++) {
+		struct found_function *swap = from;
+
+		sort_by_digit(from, to, n, digit * DIGIT_BITS);
+		from = to;
+		to = swap;
+	}
+	/* An odd number of passes: the result is in the other array. */
+	free(found->functions.data);
+	found->functions.data = other;
+	found->functions.capacity = n;
+	return 0;
+}
+
+struct packer {
+	struct unwind_table *table;
+	size_t opened; /* pages */
+	uint16_t rule; /* in force where the packer is */
+};
+
+static void add_row(struct packer *p, uint16_t start, uint16_t rule)
+{
+	struct unwind_table *t = p->table;
+
+	t->rows[t->n_rows++] = (struct unwind_row){.start = start, .rule = rule};
+	t->pages[p->opened - 1].rows++;
+}
+
+/* Opens all pages up to this one; each begins with the rule in force. */
+static void open_pages(struct packer *p, size_t page, bool row_at_start)
+{
+	while (p->opened <= page) {
+		bool last = p->opened == page;
+
+		p->table->pages[p->opened++].first = (uint32_t)p->table->n_rows;
+		if (last ? !row_at_start : p->rule != UNWIND_RULE_NONE)
+			add_row(p, 0, p->rule);
+	}
+}
+
+static void put(struct packer *p, uint32_t at, uint32_t rule)
+{
+	if (rule == p->rule)
+		return;
+	open_pages(p, at / PAGE_BYTES, at % PAGE_BYTES == 0);
+	add_row(p, at % PAGE_BYTES, (uint16_t)rule);
+	p->rule = (uint16_t)rule;
+}
+
+/* Rows of the function below `end`. */
+static void put_function(struct packer *p, const struct found *found,
+			 const struct found_function *f, uint32_t end)
+{
+	const struct found_row *row = found->rows.data + f->first;
+
+	for (uint32_t i = 0; i < f->rows && row[i].start < end; i++)
+		put(p, row[i].start, row[i].rule);
+}
+
+/* The next one that counts, behind `i`; `covered` is where the last one that is not secondary ends.
+ */
+static size_t next_function(const struct found *found, size_t i, uint32_t covered)
+{
+	for (i++; i < found->functions.len; i++) {
+		const struct found_function *f = &found->functions.data[i];
+
+		if (!f->secondary || f->start >= covered)
+			break;
+	}
+	return i;
+}
+
+static void put_all(struct packer *p, const struct found *found)
+{
+	const struct found_function *all = found->functions.data;
+	uint32_t covered = 0, limit = (uint32_t)(p->table->n_pages * PAGE_BYTES - 1);
+	size_t n = found->functions.len;
+
+	for (size_t i = 0; i < n;) {
+		uint32_t end = all[i].end, next;
+		size_t following;
+
+		if (!all[i].secondary && end > covered)
+			covered = end;
+		following = next_function(found, i, covered);
+		next = following < n ? all[following].start : limit;
+		put_function(p, found, &all[i], next < end ? next : end);
+		if (next > end && next - end > PADDING_MAX)
+			put(p, end, UNWIND_RULE_NONE);
+		i = following;
+	}
+}
+
+int unwind_pack(const struct found *found, struct unwind_table *table)
+{
+	struct packer p = {.table = table, .rule = UNWIND_RULE_NONE};
+	struct unwind_row *fitting;
+
+	/* A row more per function, for the gap behind it, and two per page. */
+	table->rows = malloc((found->rows.len + found->functions.len + 2 * table->n_pages) *
+			     sizeof(*table->rows));
+	table->pages = calloc(table->n_pages, sizeof(*table->pages));
+	if (!table->rows || !table->pages)
+		return -ENOMEM;
+	put_all(&p, found);
+	open_pages(&p, table->n_pages - 1, p.rule == UNWIND_RULE_NONE);
+	fitting = realloc(table->rows, (table->n_rows + 1) * sizeof(*table->rows));
+	if (fitting)
+		table->rows = fitting;
+	return 0;
+}

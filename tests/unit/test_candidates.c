@@ -86,6 +86,26 @@ static void largest_first_and_empty_sites_never(void **state)
 	assert_int_equal(nth(1)->criteria, 0);
 }
 
+static void library_templates_are_not_the_caller(void **state)
+{
+	struct heap_frame frames[] = {
+		{.function = "operator new", .module = "/usr/lib/libstdc++.so.6"},
+		{.function = "std::vector<int>::reserve",
+		 .module = "/bin/app",
+		 .file = "/usr/include/c++/12/bits/vector.tcc",
+		 .inlined = true},
+		{.function = "load", .module = "/bin/app", .file = "/src/load.cc"},
+	};
+	struct call_site *site = heap_snapshot__add_site(&heap, frames, 3);
+
+	assert_string_equal(call_site__caller(site)->function, "load");
+	/* Better than nothing, when nothing else is there. */
+	site->depth = 2;
+	assert_string_equal(call_site__caller(site)->function, "std::vector<int>::reserve");
+	site->depth = 1;
+	assert_null(call_site__caller(site));
+}
+
 static void options_hide_and_count(void **state)
 {
 	for (uint64_t i = 1; i <= 5; i++)
@@ -188,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(largest_first_and_empty_sites_never, start, stop),
+		cmocka_unit_test_setup_teardown(library_templates_are_not_the_caller, start, stop),
 		cmocka_unit_test_setup_teardown(options_hide_and_count, start, stop),
 		cmocka_unit_test_setup_teardown(only_old_blocks_count_when_asked, start, stop),
 		cmocka_unit_test_setup_teardown(growth_needs_a_second, start, stop),

@@ -91,6 +91,57 @@ static void the_summary_is_one_screen(void **state)
 	no_line_is_wider_than(80);
 }
 
+static void frames_without_a_function(void **state)
+{
+	struct heap_frame frame = {
+		.module = "/usr/lib/libfoo.so.2", .build_id = "c0ffee1234567890", .offset = 0x1234};
+
+	stack_text__function(&out, &frame);
+	assert_string_equal(strbuf_str(&out), "libfoo.so.2+0x1234 [c0ffee12]");
+	strbuf_reset(&out);
+	frame.build_id = NULL;
+	stack_text__function(&out, &frame);
+	assert_string_equal(strbuf_str(&out), "libfoo.so.2+0x1234");
+	strbuf_reset(&out);
+	frame.module = NULL;
+	stack_text__function(&out, &frame);
+	assert_string_equal(strbuf_str(&out), "0x1234");
+	strbuf_reset(&out);
+	/* With a function the place is only a place. */
+	frame = (struct heap_frame){
+		.function = "f", .module = "/bin/app", .build_id = "c0ffee12", .offset = 0x99};
+	stack_text__place(&out, &frame);
+	assert_string_equal(strbuf_str(&out), "app+0x99");
+}
+
+static void stacks_end_with_main(void **state)
+{
+	struct heap_frame frames[] = {
+		{.function = "f"},
+		{.function = "main"},
+		{.module = "/lib/libc.so.6", .offset = 1},
+		{.function = "__libc_start_main"},
+		{.function = "_start"},
+	};
+	struct call_site site = {.frames = frames, .depth = 5};
+
+	assert_int_equal(stack_text__depth(&site), 2);
+	stack_text__line(&out, &site, 80);
+	assert_string_equal(strbuf_str(&out), "f <- main");
+	frames[1].function = "worker";
+	frames[2].function = "start_thread";
+	frames[3].function = "__clone3";
+	site.depth = 4;
+	assert_int_equal(stack_text__depth(&site), 2);
+	/* Cut stacks, and those that are nothing else, stay what they are. */
+	site.truncated = true;
+	assert_int_equal(stack_text__depth(&site), 4);
+	site = (struct call_site){.frames = frames + 3, .depth = 2};
+	assert_int_equal(stack_text__depth(&site), 2);
+	site.depth = 0;
+	assert_int_equal(stack_text__depth(&site), 0);
+}
+
 static void long_names_lose_their_middle(void **state)
 {
 	fixture_span(&f, "a_very_long_namespace::and_a_class::with_a_method", 5000000000, SPAN_OK);
@@ -230,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(the_summary_is_one_screen),       CASE(long_names_lose_their_middle),
+		CASE(frames_without_a_function),       CASE(stacks_end_with_main),
 		CASE(losses_are_told_in_words),	       CASE(unknown_is_not_zero),
 		CASE(growth_within_the_error_is_none), CASE(the_leak_report_answers_first),
 		CASE(nothing_held_is_good_news),       CASE(verdicts_have_their_colour),

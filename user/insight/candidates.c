@@ -50,16 +50,29 @@ bool candidates__is_runtime_module(const char *module)
 	return false;
 }
 
+/* std::vector and its like are compiled into whoever uses them. */
+static bool is_library_source(const char *file)
+{
+	return file && (!strncmp(file, "/usr/include/c++/", 17) || !strncmp(file, "/rustc/", 7) ||
+			strstr(file, "/c++/v1/"));
+}
+
 const struct heap_frame *call_site__caller(const struct call_site *site)
 {
+	const struct heap_frame *first = NULL;
+
 	for (uint32_t i = 0; i < site->depth; i++) {
 		const struct heap_frame *frame = &site->frames[i];
 
-		if (frame->module ? !candidates__is_runtime_module(frame->module)
-				  : frame->function != NULL)
+		if (frame->module ? candidates__is_runtime_module(frame->module)
+				  : frame->function == NULL)
+			continue;
+		if (!is_library_source(frame->file))
 			return frame;
+		if (!first)
+			first = frame;
 	}
-	return NULL;
+	return first;
 }
 
 static const char *component_of(const struct call_site *site)

@@ -72,7 +72,10 @@ void candidates__free(struct candidates *out);
 
 /* Is `module` (a path) an allocator, a C or C++ runtime library or the dynamic loader? */
 bool candidates__is_runtime_module(const char *module);
-/* The frame a reader should look at first: the one `component` was taken from; NULL if none. */
+/*
+ * The frame a reader should look at first: of the module that `component` was taken from, and not
+ * of the containers that a language's library puts there as templates; NULL if none.
+ */
 const struct heap_frame *call_site__caller(const struct call_site *site);
 
 #endif

@@ -337,7 +337,9 @@ static void through_the_symbolizer(void **state)
 	struct symbolizer_facts facts;
 	struct frame frame;
 
+	assert_int_equal(symbolizer__add_layout(sym, 9, child, &maps), 0);
 	write_map("10100 40 LazyCompile:~handler server.js:7\n30000 10 later\n");
+	/* Seen at the next look at the mappings; then the process may go. */
 	assert_int_equal(symbolizer__add_layout(sym, 9, child, &maps), 0);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);

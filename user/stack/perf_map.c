@@ -129,8 +129,7 @@ struct perf_map *perf_map__new(pid_t pid)
 		return NULL;
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	map->proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (map->proc_fd >= 0)
-		find_file(map);
+	perf_map__look(map);
 	return map;
 }
 
@@ -156,6 +155,12 @@ void perf_map__free(struct perf_map *map)
 	free(map->pieces.list);
 	free(map->text);
 	free(map);
+}
+
+void perf_map__look(struct perf_map *map)
+{
+	if (map->proc_fd >= 0)
+		find_file(map);
 }
 
 enum perf_map_state perf_map__state(const struct perf_map *map)
@@ -250,8 +255,8 @@ int perf_map__find(struct perf_map *map, uint64_t address, struct perf_map_entry
 	uint64_t now = clock_monotonic_ns();
 	struct stat st;
 
-	if (!piece && map->fd < 0 && map->proc_fd >= 0)
-		find_file(map);
+	if (!piece)
+		perf_map__look(map);
 	if (map->fd >= 0 && (!piece || now >= map->look_again_ns)) {
 		map->look_again_ns = now + LOOK_NS;
 		if (has_news(map, now, &st)) {

@@ -37,6 +37,8 @@ struct perf_map_entry {
 /* Of a process that runs; opens the file if it is there. NULL when out of memory. */
 struct perf_map *perf_map__new(pid_t pid);
 void perf_map__free(struct perf_map *map);
+/* Opens the file if it has appeared meanwhile, so that it outlives its process. */
+void perf_map__look(struct perf_map *map);
 
 /*
  * The youngest piece of code that holds `address`: what is made later replaces what was there.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "elf/demangle.h"
 #include "stack/lines_worker.h"
 #include "stack/symbolize_internal.h"
@@ -15,6 +16,9 @@ const bool source_lines_supported = true;
 #else
 const bool source_lines_supported;
 #endif
+
+/* A hundred objects that take their time are not waited for. */
+#define ALL_OBJECTS_NS (10 * NSEC_PER_SEC)
 
 /* One question with the object that can answer it. */
 struct question {
@@ -174,6 +178,7 @@ int symbolizer__find_lines(struct symbolizer *sym, struct source_place *places, 
 			   struct source_facts *facts)
 {
 	struct question *questions = calloc(n ? n : 1, sizeof(*questions));
+	uint64_t deadline = clock_monotonic_ns() + ALL_OBJECTS_NS;
 	size_t count = 0, begin = 0;
 	int ret = 0;
 
@@ -193,7 +198,10 @@ int symbolizer__find_lines(struct symbolizer *sym, struct source_place *places, 
 		if (i < count && questions[i].image == questions[begin].image)
 			continue;
 		batch.count = i - begin;
-		ret = ask_object(&batch, facts);
+		if (clock_monotonic_ns() < deadline)
+			ret = ask_object(&batch, facts);
+		else
+			count_result(facts, -ETIMEDOUT);
 		begin = i;
 	}
 	free(questions);

@@ -39,7 +39,7 @@ struct source_place {
 struct source_facts {
 	uint64_t objects;    /* with debug information */
 	uint64_t unreadable; /* the reader died or said no */
-	uint64_t too_slow;   /* was stopped at the time limit */
+	uint64_t too_slow;   /* was stopped at the time limit, or not begun any more */
 };
 
 /* Whether this build can. */

@@ -215,7 +215,9 @@ static void find_perf_map(struct layout *p, pid_t pid)
 	vec_for_each (&p->now, range) {
 		if (range->module && range->module->image)
 			continue;
-		if (!p->jit)
+		if (p->jit)
+			perf_map__look(p->jit);
+		else
 			p->jit = perf_map__new(pid);
 		return;
 	}

@@ -19,3 +19,4 @@ bench-deps:
 	$(Q)tools/deps.sh bench
 bench-run: $(OUTPUT)/perftrace $(BENCH_BINS)
 	$(Q)tools/bench/run.sh $(OUTPUT)
+	$(Q)printf '\nNames for addresses, ns each: ' && $(OUTPUT)/tools/bench/symbolize_rate

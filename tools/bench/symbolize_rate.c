@@ -4,7 +4,8 @@
  * addresses spread evenly over the code of FILE. Both read the file's symbols anew, which is
  * counted, and demangle. Prints one line; exits with 1 when something could not be measured.
  *
- *	gdb: 20000 addresses, 18231 named; perftrace 350 ns, eu-addr2line 13700 ns, 39 times
+ *	libstdc++.so.6: 20000 addresses, 14808 named; perftrace 442 ns, eu-addr2line 184989 ns,
+ *418.0 times
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,7 +19,8 @@
 #include "elf/openfile.h"
 #include "stack/symbolize.h"
 
-#define ROUNDS 3
+#define ROUNDS	3
+#define LONG_NS (1 * NSEC_PER_SEC)
 
 static uint64_t *addresses;
 static size_t count;
@@ -114,7 +116,7 @@ static int write_list(const char *path)
 
 int main(int argc, char **argv)
 {
-	const char *path = argc > 1 ? argv[1] : "/usr/bin/gdb";
+	const char *path = argc > 1 ? argv[1] : "/lib/x86_64-linux-gnu/libstdc++.so.6";
 	uint64_t ours = UINT64_MAX, theirs = UINT64_MAX;
 	char list[] = "/tmp/perftrace-addresses-XXXXXX";
 	struct elf_image *img;
@@ -130,8 +132,11 @@ int main(int argc, char **argv)
 	if (list_fd < 0 || write_list(list))
 		return 1;
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t a = time_ours(path, img, &named), b = time_theirs(path, list);
+		uint64_t a = time_ours(path, img, &named), b = theirs;
 
+		if (!i ||
+		    theirs < LONG_NS) /* what takes seconds is not better for being repeated */
+			b = time_theirs(path, list);
 		ours = a < ours ? a : ours;
 		theirs = b < theirs ? b : theirs;
 	}

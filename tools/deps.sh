@@ -8,7 +8,7 @@ build="gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libiber
        linux-libc-dev pkg-config libdw-dev liblzma-dev"
 demo="$build"
 bench="$build g++ elfutils bpftrace redis-server redis-tools postgresql-15 heaptrack valgrind"
-test="$build g++ libcmocka-dev binutils python3 procps postgresql-15 postgresql-contrib redis-server
+test="$build g++ libcmocka-dev binutils xz-utils python3 procps postgresql-15 postgresql-contrib redis-server
       redis-tools libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 bpftrace util-linux gcc-multilib
       qemu-system-x86 busybox-static libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev
       musl-tools golang-1.19-go libdw-dev python3.11 nodejs libllvm14 libclang-cpp14"

@@ -117,6 +117,7 @@ help:
 	@echo 'make demo       perftrace on the bundled demo service (root)'
 	@echo 'make test       all tests (root); make unit: only those without BPF'
 	@echo 'make test-long  every repetition'
+	@echo 'make fuzz       new inputs for the readers of untrusted files, 30 s each'
 	@echo 'make vm         the core tests on other kernels, in guests (root)'
 	@echo 'make bench      cost against peers, side by side (root)'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall'

@@ -12,6 +12,7 @@
 
 #include "abi/config.h"
 #include "abi/counters.h"
+#include "abi/cpu.h"
 #include "abi/heap.h"
 #include "abi/records.h"
 #include "abi/spans.h"
@@ -157,7 +158,7 @@ struct {
 } unwind_asks MAP;
 
 /* What capturing a stack remembers, of a thread or of a CPU, and works with: see stack.bpf.h. */
-#define STACK_WINDOW 2048 /* bytes, a power of two, at most a page */
+#define STACK_WINDOW 4096 /* bytes, a power of two, at most a page */
 struct stack_scratch {
 	/* The mappings of `layout` when layouts_changed was `seen`. */
 	__u64 seen, layout, seed;
@@ -167,9 +168,11 @@ struct stack_scratch {
 	__u64 registers;	    /* address of the innermost frame's, 0: not in that frame */
 	__u64 signal_at, signal_sp; /* the ucontext just left, and the rsp in it */
 	__u64 hash;
+	__u32 depth;			/* frames recorded */
 	__u32 flags;			/* UNWIND_BY_CHAIN, UNWIND_EXACT */
 	__u32 stop;			/* enum unwind_stop */
 	__u64 word;			/* read last outside the window */
+	__u64 window_end;		/* where copies have to end; 0, ~0: nowhere that is known */
 	__u64 window_at;		/* the address of: */
 	__u64 window[STACK_WINDOW / 8]; /* a copy of the stack's top */
 };
@@ -207,6 +210,29 @@ struct {
 	__type(key, int);
 	__type(value, struct heap_thread);
 } heap_threads MAP;
+
+/* ---- CPU samples ---- */
+
+/* Where threads were found running. [user] size; full -> SAMPLES_LOST. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u64);
+	__type(value, struct cpu_stack);
+} cpu_stacks MAP;
+
+/* A sample in the making. */
+struct cpu_scratch {
+	struct stack_scratch stack;
+	struct cpu_stack sample;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cpu_scratch);
+} cpu_scratch MAP;
 
 /* ---- spans ---- */
 

@@ -14,10 +14,14 @@
 #include "unwind_rules.bpf.h"
 
 #define FRAME_SPAN_MAX (1 << 20) /* a frame larger than this is taken for a stray rbp */
-#define STRAY_RBP      1	 /* in place of one that is not known: nothing lies there */
+#define HOOKED_MAX     64 /* calls of a thread whose return is hooked, at most: the kernel's */
+#define STRAY_RBP      1  /* in place of one that is not known: nothing lies there */
 
 /* What a step answers, beside why there is none. */
 #define UNWIND_ON UNWIND_STOPS
+
+/* In place of `here`: of a frame that is not the innermost one. */
+#define UNWIND_CALLER ~0ULL
 
 /* ---- the layout ---- */
 
@@ -29,6 +33,7 @@ GLOBAL int unwind_look_at_layout(struct stack_scratch *s, __u64 layout)
 	if (!s)
 		return 0;
 	s->layout = layout;
+	s->seed = 0;
 	s->n = 0;
 	s->seen = layouts_changed; /* before looking: a change from now on is seen the next time */
 	barrier();
@@ -50,6 +55,24 @@ static __always_inline int copy_window(struct stack_scratch *s, __u64 start)
 	return bpf_probe_read_user(s->window, sizeof(s->window), (void *)start);
 }
 
+/*
+ * Near the upper end of the stack's mapping a copy has to end with it. One that fails costs as much
+ * as ten others, so the end is remembered.
+ */
+static __always_inline int move_window(struct stack_scratch *s, __u64 address)
+{
+	__u64 start = address - STACK_WINDOW_BELOW;
+
+	if (address >= s->window_end)
+		s->window_end = ~0ULL;
+	if (start > s->window_end - STACK_WINDOW)
+		start = s->window_end - STACK_WINDOW;
+	if (!copy_window(s, start))
+		return 0;
+	s->window_end = (address | (STACK_WINDOW - 1)) + 1;
+	return copy_window(s, s->window_end - STACK_WINDOW);
+}
+
 GLOBAL int read_outside(struct stack_scratch *s, __u64 address)
 {
 	if (!s)
@@ -57,9 +80,7 @@ GLOBAL int read_outside(struct stack_scratch *s, __u64 address)
 	/* Compilers keep stacks aligned; assembly need not. */
 	if (address & 7)
 		return bpf_probe_read_user(&s->word, sizeof(s->word), (void *)address);
-	/* Near an end of the mapping: what surely lies in the same page. */
-	if (copy_window(s, address - STACK_WINDOW_BELOW) &&
-	    copy_window(s, address & ~(__u64)(STACK_WINDOW - 1))) {
+	if (move_window(s, address)) {
 		s->window_at = 0;
 		return -EFAULT;
 	}
@@ -106,7 +127,20 @@ static __always_inline int read_register(struct stack_scratch *s, __u32 n, __u64
 
 /* ---- rules ---- */
 
-/* The rule for `address`, which is not remembered; remembers it. */
+/* Does a call end at `ret`? Looking costs as much as many frames: it is remembered, too. */
+static __always_inline int is_return_address(struct stack_scratch *s, struct unwind_cache *cache,
+					     __u64 ret)
+{
+	__u64 key = unwind_key(~s->seed, ret), is_call;
+
+	if (!recall(cache, key, &is_call))
+		return is_call;
+	is_call = is_call_before(ret);
+	remember(cache, key, is_call);
+	return is_call;
+}
+
+/* The rule for `address`, which is not remembered yet; if it may be, it is from now on. */
 GLOBAL __u64 unwind_look_up(struct stack_scratch *s, __u64 address, __u32 flags)
 {
 	struct unwind_cache *cache = the_cache();
@@ -139,7 +173,7 @@ static __always_inline __u64 rule_of(struct stack_scratch *s, struct unwind_cach
 {
 	__u64 rule;
 
-	if (recall(cache, unwind_key(s->seed, address), &rule))
+	if (!recall(cache, unwind_key(s->seed, address), &rule))
 		return rule;
 	return unwind_look_up(s, address, flags);
 }
@@ -155,24 +189,46 @@ static __always_inline int check_chain(__u64 sp, __u64 bp)
 }
 
 /* On to the caller, whose frame ends at `cfa`: UNWIND_ON, or why there is none. */
-static __always_inline int leave_frame(struct stack_scratch *s, __u64 rule, __u64 cfa, __u64 *sp,
-				       __u64 *bp, __u64 *frame)
+static __always_inline int leave_frame(struct stack_scratch *s, __u64 rule, __u64 cfa)
 {
 	__u32 saved = UNWIND_RBP_OF(rule);
 
-	if (cfa <= *sp || read_stack(s, cfa - 8, frame))
+	if (cfa <= s->sp || read_stack(s, cfa - 8, &s->frame))
 		return UNWIND_STOP_READ_FAULT;
-	if (saved == UNWIND_RBP_AT_CFA) {
-		if (read_stack(s, cfa + UNWIND_RBP_OFFSET_OF(rule), bp))
-			return UNWIND_STOP_READ_FAULT;
-	} else if (saved == UNWIND_RBP_AT_RBP) {
-		if (read_stack(s, *bp + UNWIND_RBP_OFFSET_OF(rule), bp))
+	if (saved == UNWIND_RBP_AT_CFA || saved == UNWIND_RBP_AT_RBP) {
+		__u64 from = saved == UNWIND_RBP_AT_CFA ? cfa : s->bp;
+
+		if (read_stack(s, from + UNWIND_RBP_OFFSET_OF(rule), &s->bp))
 			return UNWIND_STOP_READ_FAULT;
 	} else if (saved != UNWIND_RBP_SAME) {
-		*bp = STRAY_RBP;
+		s->bp = STRAY_RBP;
 	}
-	*sp = cfa;
-	return *frame ? UNWIND_ON : UNWIND_STOP_END;
+	s->sp = cfa;
+	return s->frame ? UNWIND_ON : UNWIND_STOP_END;
+}
+
+/*
+ * The kernel makes functions return to a page of its own when somebody wants to know of that (our
+ * own probes of returns, too), and keeps the real return address: that of the call whose return
+ * address lies right below s->sp. Calls that return there are listed innermost first, also those
+ * left without returning.
+ */
+static __always_inline int find_hooked_return(struct stack_scratch *s)
+{
+	struct uprobe_task *probes = bpf_get_current_task_btf()->utask;
+	struct return_instance *call;
+
+	if (!probes)
+		return 0;
+	call = BPF_CORE_READ(probes, return_instances);
+	for (int i = 0; i < HOOKED_MAX && call; i++) {
+		if (BPF_CORE_READ(call, stack) == s->sp - 8) {
+			s->frame = BPF_CORE_READ(call, orig_ret_vaddr);
+			return 1;
+		}
+		call = BPF_CORE_READ(call, next);
+	}
+	return 0;
 }
 
 /* Out of a signal handler: everything is as it was at the place that was interrupted. */
@@ -226,25 +282,22 @@ static __always_inline int find_cfa(struct stack_scratch *s, __u64 rule, __u64 *
 }
 
 /* One step by a rule of any kind: s->frame, sp and bp become the caller's. */
-GLOBAL int unwind_step(struct stack_scratch *s, __u64 rule)
+static __always_inline int step(struct stack_scratch *s, __u64 rule)
 {
 	__u32 kind = UNWIND_CFA_OF(rule);
-	__u64 cfa, sp, bp, frame;
-	int err, stop;
+	__u64 cfa;
+	int err;
 
-	if (!s)
-		return UNWIND_STOP_READ_FAULT;
 	if (kind == UNWIND_END)
 		return UNWIND_STOP_END;
 	if (kind == UNWIND_UNMAPPED)
 		return UNWIND_STOP_NO_MAPPING;
 	if (kind == UNWIND_SIGNAL)
 		return leave_signal(s);
-	sp = s->sp;
-	bp = s->bp;
 	s->flags = 0;
 	if (kind == UNWIND_NONE || kind == UNWIND_CHAIN) {
-		stop = check_chain(sp, bp);
+		int stop = check_chain(s->sp, s->bp);
+
 		if (stop != UNWIND_ON)
 			return stop;
 		s->flags = UNWIND_BY_CHAIN;
@@ -252,118 +305,167 @@ GLOBAL int unwind_step(struct stack_scratch *s, __u64 rule)
 	err = find_cfa(s, rule, &cfa);
 	if (err)
 		return err == -EFAULT ? UNWIND_STOP_READ_FAULT : UNWIND_STOP_NO_RULE;
-	stop = leave_frame(s, rule, cfa, &sp, &bp, &frame);
-	s->sp = sp;
-	s->bp = bp;
-	s->frame = frame;
-	return stop;
+	return leave_frame(s, rule, cfa);
 }
 
-/* The step out of the innermost frame, where the probe or the sample is. */
-static __always_inline int leave_innermost(struct stack_scratch *s, struct unwind_cache *cache,
-					   __u64 here)
+/* The rule for the innermost frame, where the probe or the sample is. */
+static __always_inline __u64 innermost_rule(struct stack_scratch *s, struct unwind_cache *cache,
+					    __u64 here)
 {
 	__u64 rule = rule_of(s, cache, s->frame - 1, UNWIND_EXACT);
 	__u32 kind = UNWIND_CFA_OF(rule), bytes;
 
-	if (!here) {
-		/* A function's entry needs no table. */
-		if (kind == UNWIND_NONE || kind == UNWIND_UNMAPPED)
-			rule = UNWIND_AT_ENTRY;
-	} else if (kind == UNWIND_NONE) {
+	/* A function's entry needs no table. */
+	if (!here && (kind == UNWIND_NONE || kind == UNWIND_UNMAPPED))
+		return UNWIND_AT_ENTRY;
+	if (here && kind == UNWIND_NONE) {
 		bytes = bytes_without_frame(s->frame - 1);
 		if (bytes)
-			rule = UNWIND_PACK(UNWIND_RSP, UNWIND_RBP_SAME, 0, bytes);
+			return UNWIND_PACK(UNWIND_RSP, UNWIND_RBP_SAME, 0, bytes);
 	}
-	return unwind_step(s, rule);
+	return rule;
 }
 
-/* The frames from s->frame on; `n` have been recorded. Returns their number then. */
-static __always_inline __u32 walk_on(struct stack_scratch *s, struct unwind_cache *cache,
-				     struct stack_frames *frames, __u32 first)
+/*
+ * One frame of any kind, recorded and left: UNWIND_ON, or why the stack ends with it. `here` is
+ * that of capture_stack() for the innermost frame, else UNWIND_CALLER.
+ */
+GLOBAL int unwind_frame(struct stack_scratch *s, struct stack_frames *frames, __u64 here)
 {
-	__u64 sp = s->sp, bp = s->bp, frame = s->frame, hash = s->hash, cfa;
-	__u32 flags = s->flags, depth = config.stack_depth, n, kind;
-	int stop = UNWIND_STOP_DEPTH;
+	struct unwind_cache *cache = the_cache();
+	__u64 rule, frame;
+	__u32 kind;
+	int stop;
 
-	for (n = first; n < STACK_DEPTH_MAX; n++) {
-		__u64 rule;
-
-		if (n >= depth)
-			break;
-		rule = rule_of(s, cache, frame - 1, flags);
+	if (!s || !frames || !cache)
+		return UNWIND_STOP_READ_FAULT;
+	if (s->depth >= STACK_DEPTH_MAX)
+		return UNWIND_STOP_DEPTH;
+	if (here == UNWIND_CALLER) {
+		rule = rule_of(s, cache, s->frame - 1, s->flags);
+		if (UNWIND_CFA_OF(rule) == UNWIND_UNMAPPED && find_hooked_return(s))
+			rule = rule_of(s, cache, s->frame - 1, s->flags);
+		frame = s->frame;
 		kind = UNWIND_CFA_OF(rule);
-		if (flags & UNWIND_BY_CHAIN && kind != UNWIND_CHAIN && kind != UNWIND_SIGNAL &&
-		    !is_call_before(frame)) {
-			stop = UNWIND_STOP_NO_RULE;
-			break;
-		}
-		frames->frame[n] = frame;
-		hash = mix(hash, frame);
-		flags = 0;
-		if (kind == UNWIND_RSP) {
-			cfa = sp + UNWIND_OFFSET_OF(rule);
-		} else if (kind == UNWIND_RBP) {
-			cfa = bp + UNWIND_OFFSET_OF(rule);
-		} else if (kind == UNWIND_CHAIN) {
-			stop = check_chain(sp, bp);
-			if (stop != UNWIND_ON) {
-				n++;
-				break;
-			}
-			cfa = bp + 16;
-			flags = UNWIND_BY_CHAIN;
-		} else {
-			s->sp = sp;
-			s->bp = bp;
-			s->frame = frame;
-			stop = unwind_step(s, rule);
-			if (stop != UNWIND_ON) {
-				n++;
-				break;
-			}
-			sp = s->sp;
-			bp = s->bp;
-			frame = s->frame;
-			flags = s->flags;
-			continue;
-		}
-		stop = leave_frame(s, rule, cfa, &sp, &bp, &frame);
-		if (stop != UNWIND_ON) {
-			n++;
-			break;
-		}
+		if (s->flags & UNWIND_BY_CHAIN && kind != UNWIND_CHAIN && kind != UNWIND_SIGNAL &&
+		    !is_return_address(s, cache, frame))
+			return UNWIND_STOP_NO_RULE;
+	} else {
+		rule = innermost_rule(s, cache, here);
+		frame = here;
 	}
+	stop = step(s, rule);
+	s->registers = 0;
+	if (frame) {
+		frames->frame[s->depth++ & (STACK_DEPTH_MAX - 1)] = frame;
+		s->hash = mix(s->hash, frame);
+	}
+	return stop;
+}
+
+/* The word at that offset in the window; *odd becomes not 0 if there is none. */
+static __always_inline __u64 window_word(const struct stack_scratch *s, __u64 offset, __u64 *odd)
+{
+	*odd |= offset & ~(__u64)STACK_WINDOW_WORDS;
+	barrier_var(offset);
+	return s->window[(offset & STACK_WINDOW_WORDS) / 8];
+}
+
+/* The loop below computes with these numbers instead of branching. */
+_Static_assert(UNWIND_RSP == 2 && UNWIND_RBP == 3 && UNWIND_CHAIN == 9 && UNWIND_BY_CHAIN == 1 &&
+		       UNWIND_RBP_SAME == 0 && UNWIND_RBP_AT_CFA == 1,
+	       "bits tell kinds apart");
+/* The verifier goes through every round; few stacks are deeper. */
+#define ORDINARY_AT_ONCE 48
+
+#define ORDINARY_KINDS (1ULL << UNWIND_RSP | 1ULL << UNWIND_RBP)
+
+/*
+ * As many frames as are ordinary: the rule is remembered, the words are in the window. Everything
+ * else is left to unwind_frame(). No function is called here, which leaves the registers to the
+ * loop.
+ */
+GLOBAL int unwind_ordinary(struct stack_scratch *s, struct stack_frames *frames)
+{
+	struct unwind_cache *cache = the_cache();
+	__u64 sp, bp, frame, hash, window_at, seed, n, depth, flags;
+
+	if (!s || !frames || !cache || !s->n)
+		return 0;
+	sp = s->sp;
+	bp = s->bp;
+	frame = s->frame;
+	hash = s->hash;
+	flags = s->flags;
+	window_at = s->window_at;
+	seed = s->seed;
+	depth = config.stack_depth;
+	n = s->depth;
+	for (__u32 i = 0; i < ORDINARY_AT_ONCE; i++) {
+		__u64 key = unwind_key(seed, frame - 1), rule, cfa, at, saved, next, odd;
+
+		if (n >= depth || n >= STACK_DEPTH_MAX)
+			break;
+		odd = recall(cache, key, &rule);
+		if (UNWIND_CFA_OF(rule) == UNWIND_CHAIN) {
+			/* Known before the rule is: what comes next need not wait for it. */
+			cfa = bp + 16;
+			saved = window_word(s, cfa - 16 - window_at, &odd);
+		} else {
+			odd |= flags | !(ORDINARY_KINDS >> (rule & 63) & 1) |
+			       (UNWIND_RBP_OF(rule) & ~1);
+			at = -(rule & 1); /* of UNWIND_RBP, not of UNWIND_RSP */
+			barrier_var(at);
+			cfa = sp + ((bp - sp) & at) + UNWIND_OFFSET_OF(rule);
+			at = -(rule >> 8 & 1); /* of UNWIND_RBP_AT_CFA, not of UNWIND_RBP_SAME */
+			barrier_var(at);
+			saved = window_word(s, (cfa - window_at + UNWIND_RBP_OFFSET_OF(rule)) & at,
+					    &odd);
+			saved = bp + ((saved - bp) & at);
+		}
+		next = window_word(s, cfa - 8 - window_at, &odd);
+		if (odd || cfa <= sp || !next)
+			break;
+		at = n++;
+		barrier_var(at);
+		frames->frame[at & (STACK_DEPTH_MAX - 1)] = frame;
+		hash = mix(hash, frame);
+		flags = rule >> 3 & 1;
+		sp = cfa;
+		bp = saved;
+		frame = next;
+	}
+	s->sp = sp;
+	s->bp = bp;
+	s->frame = frame;
 	s->hash = hash;
-	s->stop = stop == UNWIND_ON ? UNWIND_STOP_DEPTH : stop;
-	return n;
+	s->flags = flags;
+	s->depth = n;
+	return 0;
 }
 
 GLOBAL int unwind_walk(struct stack_scratch *s, struct stack_frames *frames, __u64 here)
 {
-	struct unwind_cache *cache = the_cache();
 	int stop;
 
-	if (!s || !frames || !cache)
+	if (!s || !frames)
 		return 0;
 	s->hash = mix(0, s->layout);
 	s->stop = UNWIND_STOP_DEPTH;
-	s->flags = 0;
+	s->flags = UNWIND_EXACT;
+	s->depth = 0;
 	s->signal_at = 0;
 	s->window_at = 0;
 	if (!config.stack_depth)
 		return 0;
-	if (here) {
-		frames->frame[0] = here;
-		s->hash = mix(s->hash, here);
+	stop = unwind_frame(s, frames, here);
+	for (__u32 i = 0; i < STACK_DEPTH_MAX && stop == UNWIND_ON; i++) {
+		unwind_ordinary(s, frames);
+		stop = s->depth < config.stack_depth ? unwind_frame(s, frames, UNWIND_CALLER)
+						     : UNWIND_STOP_DEPTH;
 	}
-	stop = leave_innermost(s, cache, here);
-	s->registers = 0;
-	if (stop != UNWIND_ON) {
-		s->stop = stop;
-		return !!here;
-	}
-	return walk_on(s, cache, frames, !!here);
+	s->stop = stop == UNWIND_ON ? UNWIND_STOP_DEPTH : stop;
+	return s->depth;
 }
 
 /* ---- asking for tables ---- */

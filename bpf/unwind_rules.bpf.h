@@ -59,13 +59,13 @@ static __always_inline struct unwind_cache *the_cache(void)
 	return bpf_map_lookup_elem(&unwind_caches, &zero);
 }
 
-/* The rule for `key`, if it is remembered: then 1. */
-static __always_inline int recall(struct unwind_cache *cache, __u64 key, __u64 *rule)
+/* The rule for `key`; not 0: it is not remembered, *rule is another's. */
+static __always_inline __u64 recall(struct unwind_cache *cache, __u64 key, __u64 *rule)
 {
 	__u64 i = key >> (64 - UNWIND_CACHE_BITS);
 
 	*rule = *(volatile __u64 *)&cache->slot[i].rule;
-	return (*(volatile __u64 *)&cache->slot[i].check ^ *rule) == key;
+	return *(volatile __u64 *)&cache->slot[i].check ^ *rule ^ key;
 }
 
 static __always_inline void remember(struct unwind_cache *cache, __u64 key, __u64 rule)

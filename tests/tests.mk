@@ -18,7 +18,7 @@ SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 $(OUTPUT)/tests/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(CFLAGS_U) $(CPPFLAGS_U) -Itests/unit -MMD -MP $< -o $@ $(LIBRARY) $(LIBS) $(UNIT_LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS_U) $(CPPFLAGS_U) -Itests/unit -Itests/fuzz -MMD -MP $< -o $@ $(LIBRARY) $(LIBS) $(UNIT_LIBS) -lcmocka
 
 # Its judge.
 $(OUTPUT)/tests/unit/test_cfi_libs: UNIT_LIBS := -ldw
@@ -30,6 +30,7 @@ unit: unit-build
 
 include tests/targets/targets.mk
 include tests/targets/go/go.mk
+include tests/fuzz/fuzz.mk
 
 # All cores, unless the caller has said how many.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))

@@ -56,6 +56,16 @@ struct signal_struct {
 	s32 group_exit_code;
 };
 
+struct return_instance {
+	u64 stack;
+	u64 orig_ret_vaddr;
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+};
+
 struct task_struct {
 	struct mm_struct *mm;
 	s32 exit_code;
@@ -64,6 +74,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	char comm[16];
 	struct signal_struct *signal;
+	struct uprobe_task *utask;
 };
 
 struct bpf_iter_meta {

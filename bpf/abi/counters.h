@@ -34,6 +34,12 @@
 	X(STACKS_READ_FAULT, ODD, "stacks cut because the stack's memory could not be read")       \
 	X(STACKS_DEPTH, ODD, "stacks cut at the number of frames that are kept (--stack-depth)")   \
 	X(STACKS_NO_TABLES, ODD, "stacks cut because unwind tables were not there yet")            \
+	/* CPU samples */                                                                          \
+	X(SAMPLES, SEEN, "CPU samples taken")                                                      \
+	X(SAMPLES_KERNEL, SEEN, "CPU samples that found the kernel at work for a process")         \
+	X(SAMPLES_NO_USER, SEEN, "CPU samples of threads that had no user stack any more")         \
+	X(SAMPLES_NS, SEEN, "nanoseconds that taking them took")                                   \
+	X(SAMPLES_LOST, LOST, "CPU samples lost: the map of their stacks is full")                 \
 	/* spans */                                                                                \
 	X(SPAN_STARTS, SEEN, "span starts")                                                        \
 	X(SPAN_ENDS, SEEN, "spans ended normally")                                                 \

@@ -28,7 +28,7 @@ def refused(code, *args, says=(), command=None, **popen):
 
 def every_command(code, *args, **more):
     refused(code, *args, **more)
-    for command in ("leaks", "spans", "probes"):
+    for command in ("leaks", "spans", "cpu", "probes"):
         refused(code, command, *args, **more)
 
 
@@ -53,7 +53,7 @@ def zombie():
 
 
 def itself():
-    for command in ("", "leaks", "spans", "probes"):
+    for command in ("", "leaks", "spans", "cpu", "probes"):
         refused(2, command=["sh", "-c", f"exec {h.PERFTRACE} {command} -p $$"], says="itself")
 
 
@@ -68,7 +68,7 @@ def not_root(target):
     shutil.copy(h.PERFTRACE, "/tmp/")  # nobody may not enter the build directory
     copy = f"/tmp/{os.path.basename(h.PERFTRACE)}"
     try:
-        for command in ([], ["leaks"], ["spans"]):
+        for command in ([], ["leaks"], ["spans"], ["cpu"]):
             refused(3, command=["runuser", "-u", "nobody", "--", copy, *command, "-p",
                                 str(target.pid)], says="sudo")
     finally:

@@ -61,7 +61,7 @@ def two_signals():
 
 
 def killed():
-    for args in (["leaks"], ["spans"], ["--no-log"]):
+    for args in (["leaks"], ["spans"], ["cpu"], ["--no-log"]):
         target = h.Target("spans", 20, 4, env=codepatch.private_libc())
         before = h.loaded_programs()
         tracer = h.Tracer(*args, "-p", target.pid)

@@ -10,13 +10,13 @@ import harness as h
 
 
 def help_and_version():
-    for command in ([], ["leaks"], ["spans"], ["probes"]):
+    for command in ([], ["leaks"], ["spans"], ["cpu"], ["probes"]):
         result = h.perftrace(*command, "--help")
         h.check("--pid" in result.out and not result.err, f"{command}: --help", result.err)
         h.check(max(map(len, result.out.splitlines())) <= 100, f"{command}: --help is narrow")
     overview = h.perftrace("--help").out
     offered = set(re.findall(r"^  perftrace (\w+) ", overview, re.M))
-    h.equal(offered, {"leaks", "spans", "run", "probes"}, "commands offered")
+    h.equal(offered, {"leaks", "spans", "cpu", "run", "probes"}, "commands offered")
     for planned in ("mem", "allocs", "record", "report", "compare", "cpu", "offcpu", "locks",
                     "serve", "run", "doctor"):
         if planned not in offered:

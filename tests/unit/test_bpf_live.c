@@ -14,6 +14,8 @@
 #include "bpfhost/host.h"
 #include "args.bpf.c"
 #include "heap.bpf.c"
+#include "code.bpf.c"
+#include "unwind.bpf.c"
 #include "span_stack.bpf.c"
 #include "life.bpf.c"
 #include "bpfhost/live.h"

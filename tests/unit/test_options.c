@@ -17,7 +17,7 @@
 #include "cli/options.h"
 
 #define ALL_GROUPS   ((unsigned int)(LAST_GROUP << 1) - 1)
-#define LAST_GROUP   OPTIONS_DRY_RUN
+#define LAST_GROUP   OPTIONS_CPU
 #define ARGUMENT_MAX 30
 
 /* FAULTS.md F49, and their kin: none of them is a number of anything. */
@@ -219,6 +219,25 @@ static void all_options(void **state)
 	options__free(&run.o);
 }
 
+static void frequencies(void **state)
+{
+	struct run run = PARSE("-p", "1");
+
+	assert_good(&run);
+	assert_int_equal(run.o.cpu_hz, 99);
+	assert_false(run.o.folded);
+	options__free(&run.o);
+	run = PARSE("-p", "1", "-F", "1", "--folded");
+	assert_good(&run);
+	assert_int_equal(run.o.cpu_hz, 1);
+	assert_true(run.o.folded);
+	options__free(&run.o);
+	run = PARSE("-p", "1", "--frequency=10000");
+	assert_good(&run);
+	assert_int_equal(run.o.cpu_hz, 10000);
+	options__free(&run.o);
+}
+
 static void rules_are_kept(void **state)
 {
 	struct run run = PARSE("-u", "pg:a..b", "--pair", "pg:c*");
@@ -306,6 +325,7 @@ static void bad_values(void **state)
 		}
 		assert_refused(PARSE("--ring", never_values[v]), WORDS("--ring: '"));
 		assert_refused(PARSE("--min-size", never_values[v]), WORDS("--min-size: '"));
+		assert_refused(PARSE("-F", never_values[v]), WORDS("--frequency: '"));
 		assert_refused(PARSE("--mode", never_values[v]), WORDS("--mode: '"));
 		assert_refused(PARSE("--color", never_values[v]), WORDS("--color: '"));
 	}
@@ -320,6 +340,10 @@ static void bad_values(void **state)
 	assert_refused(PARSE("-d", "0"), WORDS("'0' is not a time"));
 	assert_refused(PARSE("-d", "0.0000000001"), WORDS("not a time"));
 	assert_refused(PARSE("--top", "0"), WORDS("--top: '0'"));
+	assert_refused(PARSE("-F", "0"), WORDS("--frequency: '0'", "1 to 10000"));
+	assert_refused(PARSE("-F", "10001"), WORDS("--frequency: '10001'"));
+	assert_refused(PARSE("-F", "99.5"), WORDS("--frequency: '99.5'"));
+	assert_refused(PARSE("-F", "99Hz"), WORDS("--frequency: '99Hz'"));
 	assert_refused(PARSE("--max-live", "100000001"), WORDS("--max-live"));
 	assert_refused(PARSE("-o", ""), WORDS("--output"));
 	assert_refused(PARSE("-n", ""), WORDS("--name"));
@@ -403,12 +427,12 @@ static bool help_has(const char *text, const char *option)
 }
 
 static const char *const options[] = {
-	"--pid",     "--name",	   "--duration",    "--interval",  "--pair",   "--min",
-	"--output",  "--json",	   "--follow",	    "--no-follow", "--mode",   "--top",
-	"--older",   "--min-size", "--max-live",    "--ring",	   "--no-log", "--strict",
-	"--dry-run", "--function", "--stack-depth", "--unit",	   "--cgroup", "--user",
-	"--color",   "--verbose",  "--quiet",	    "--help",	   "--alloc",  "--free",
-	"--all",     "--inode-wide",
+	"--pid",     "--name",	     "--duration",    "--interval",  "--pair",	 "--min",
+	"--output",  "--json",	     "--follow",      "--no-follow", "--mode",	 "--top",
+	"--older",   "--min-size",   "--max-live",    "--ring",	     "--no-log", "--strict",
+	"--dry-run", "--function",   "--stack-depth", "--unit",	     "--cgroup", "--user",
+	"--color",   "--verbose",    "--quiet",	      "--help",	     "--alloc",	 "--free",
+	"--all",     "--inode-wide", "--frequency",   "--folded",
 };
 
 /* Whatever the parser knows stands in the help, and the other way round. */
@@ -488,7 +512,7 @@ static void add_command_help(const char *command, struct strbuf *text)
 
 static void every_option_belongs_to_a_command(void **state)
 {
-	static const char *const commands[] = {NULL, "leaks", "spans", "run", "probes"};
+	static const char *const commands[] = {NULL, "leaks", "spans", "cpu", "run", "probes"};
 	struct strbuf text = {0};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -508,6 +532,7 @@ int main(void)
 		cmocka_unit_test(bad_sizes),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(all_options),
+		cmocka_unit_test(frequencies),
 		cmocka_unit_test(rules_are_kept),
 		cmocka_unit_test(unknown_options),
 		cmocka_unit_test(a_switch_with_a_value),

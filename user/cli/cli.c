@@ -24,6 +24,8 @@ static const struct command commands[] = {
 	 command_leaks},
 	{"spans", "-p PID", "only span timings, to standard output or a file",
 	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_SPANS, ARGUMENT_NONE, command_spans},
+	{"cpu", "-p PID", "which functions use the CPU: samples of live processes",
+	 RUN_OPTIONS | OPTIONS_DRY_RUN | OPTIONS_CPU, ARGUMENT_NONE, command_cpu},
 	{"run", "-- COMMAND [ARGS]", "start COMMAND and trace it from its first instruction",
 	 (RUN_OPTIONS & ~(OPTIONS_TARGET | OPTIONS_ALL)) | OPTIONS_HEAP | OPTIONS_SPANS |
 		 OPTIONS_TIMER | OPTIONS_LOG | OPTIONS_LAUNCH,

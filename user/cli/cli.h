@@ -23,6 +23,7 @@ struct command {
 
 int command_trace(const struct options *options, struct error *err);
 int command_spans(const struct options *options, struct error *err);
+int command_cpu(const struct options *options, struct error *err);
 int command_leaks(const struct options *options, struct error *err);
 int command_run(const struct options *options, struct error *err);
 int command_probes(const struct options *options, struct error *err);

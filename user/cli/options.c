@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "abi/heap.h"
+#include "session/sampler.h"
 
 #define DURATION_MAX_S (366.0 * 24 * 3600)
 
@@ -21,6 +22,7 @@ enum option_id {
 	OPT_ALL = 'a',
 	OPT_PAIR = 'u',
 	OPT_FUNCTION = 'f',
+	OPT_FREQUENCY = 'F',
 	OPT_VERBOSE = 'v',
 	OPT_QUIET = 'q',
 	OPT_HELP = 'h',
@@ -44,6 +46,7 @@ enum option_id {
 	OPT_FREE,
 	OPT_CGROUP,
 	OPT_USER,
+	OPT_FOLDED,
 };
 
 static const struct option_row {
@@ -73,16 +76,19 @@ static const struct option_row {
 	 "functions as spans; GLOB alone: of the executable"},
 	{OPT_MIN, "min", "TIME", OPTIONS_SPANS,
 	 "write only spans of at least TIME (10ms); all are counted"},
+	{OPT_FREQUENCY, "frequency", "HZ", OPTIONS_CPU,
+	 "samples a second on each CPU, 1 to 10000 (default 99)"},
+	{OPT_FOLDED, "folded", NULL, OPTIONS_CPU, "folded stacks, for flame graphs"},
 	{OPT_OUTPUT, "output", "FILE", OPTIONS_RUN | OPTIONS_LIST,
 	 "write there instead of standard output"},
 	{OPT_JSON, "json", NULL, OPTIONS_RUN | OPTIONS_LIST, "machine-readable output"},
 	{OPT_FOLLOW, "follow", NULL, OPTIONS_RUN,
 	 "trace children, too (default if some run the same program)"},
 	{OPT_NO_FOLLOW, "no-follow", NULL, OPTIONS_RUN, "do not trace children"},
-	{OPT_INODE_WIDE, "inode-wide", NULL, OPTIONS_RUN,
+	{OPT_INODE_WIDE, "inode-wide", NULL, OPTIONS_HEAP | OPTIONS_SPANS,
 	 "link libraries for all who map them: no gap, others pay"},
 	{OPT_MODE, "mode", "MODE", OPTIONS_HEAP, "how the heap is traced: exact (auto = exact)"},
-	{OPT_TOP, "top", "N", OPTIONS_HEAP, "list at most N call sites"},
+	{OPT_TOP, "top", "N", OPTIONS_HEAP | OPTIONS_CPU, "list at most N call sites or functions"},
 	{OPT_OLDER, "older", "TIME", OPTIONS_AGE, "only blocks that are older than TIME"},
 	{OPT_MIN_SIZE, "min-size", "SIZE", OPTIONS_HEAP,
 	 "only call sites that hold at least SIZE (64K, 1M)"},
@@ -112,6 +118,7 @@ void options__init(struct options *o)
 	o->ring_bytes = 8 << 20;
 	o->live_max = 1 << 20;
 	o->top = 10;
+	o->cpu_hz = 99; /* not 100: out of step with what programs do at round times */
 	o->stack_depth = STACK_DEPTH_MAX;
 }
 
@@ -320,6 +327,15 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 		return 0;
 	case OPT_NO_FOLLOW:
 		o->follow = FOLLOW_OFF;
+		return 0;
+	case OPT_FREQUENCY:
+		if (!parse_count(value, SAMPLER_HZ_MAX, &n) || !n)
+			return bad_value(row, value, "a number of samples a second, 1 to 10000",
+					 err);
+		o->cpu_hz = n;
+		return 0;
+	case OPT_FOLDED:
+		o->folded = true;
 		return 0;
 	case OPT_JSON:
 		o->json = true;

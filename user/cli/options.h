@@ -29,6 +29,7 @@ enum option_group {
 	OPTIONS_LAUNCH = 1 << 9,   /* --user */
 	OPTIONS_ALL = 1 << 10,	   /* -a */
 	OPTIONS_DRY_RUN = 1 << 11, /* --dry-run */
+	OPTIONS_CPU = 1 << 12,	   /* -F --folded --top */
 };
 
 /* What may follow the options. */
@@ -57,6 +58,8 @@ struct options {
 	uint64_t duration_ns, interval_ns;
 	bool duration_set, interval_set;
 	const char *output;
+	uint32_t cpu_hz; /* samples a second on each CPU */
+	bool folded;
 	bool json, strict, dry_run, verbose, quiet, no_log, help;
 	enum follow_mode follow;
 	enum color_mode color;

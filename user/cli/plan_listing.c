@@ -204,6 +204,7 @@ int plan_listing__write(const struct plan_listing *l, const struct options *opti
 		.command = l->command,
 		.heap = l->heap,
 		.spans = l->spans,
+		.cpu_hz = l->cpu_hz,
 		.span_pairs = plan__span_pairs(l->plan),
 		.functions = plan__function_spans(l->plan),
 		.own_macros = plan__has_own_macros(l->plan),
@@ -211,7 +212,8 @@ int plan_listing__write(const struct plan_listing *l, const struct options *opti
 	struct prices prices = {0};
 	int ret;
 
-	find_prices(&prices);
+	if (!l->cpu_hz) /* there is nothing to price */
+		find_prices(&prices);
 	if (prices.why.exit_code)
 		report.costs_missing = prices.why.text;
 	ret = list_rows(l, &prices, &report);
@@ -237,6 +239,7 @@ int plan_listing__dry_run(const char *command, const struct options *options,
 			.command = command,
 			.heap = wants->heap,
 			.spans = wants->spans,
+			.cpu_hz = wants->cpu_hz,
 			.dry_run = true,
 		};
 

@@ -12,6 +12,7 @@ struct plan_listing {
 	const struct plan *plan;
 	const struct process *target;
 	const char *command; /* what NEXT suggests: "-p", "leaks -p" */
+	uint32_t cpu_hz;     /* 0 = no samples are taken */
 	bool heap, spans;    /* what was planned */
 	bool dry_run;	     /* without probes that this version never sets */
 	const char *glob;    /* only symbols that match; NULL = all */

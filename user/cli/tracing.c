@@ -124,6 +124,8 @@ static void announce(struct tracing *t)
 		strbuf_printf(&what, ", %zu function%s", functions, functions == 1 ? "" : "s");
 	if (allocator)
 		strbuf_printf(&what, ", %s", allocator);
+	if (session__sampled_cpus(s))
+		strbuf_printf(&what, ", %zu CPUs sampled", session__sampled_cpus(s));
 	if (session__follows(s) && !everybody__is(root))
 		strbuf_puts(&what, ", children followed");
 	if (!everybody__is(root))
@@ -152,7 +154,10 @@ static void announce(struct tracing *t)
 		tracing__note(t, "%s", t->launched->launch.caveat);
 	}
 	if (!t->launched)
-		notice(NOTICE_INFO, "Ctrl-C ends with a %s", allocator ? "report" : "summary");
+		notice(NOTICE_INFO, "Ctrl-C ends with a %s",
+		       allocator		  ? "report"
+		       : session__sampled_cpus(s) ? "profile"
+						  : "summary");
 }
 
 static int check_offer(struct tracing *t, const struct tracing_wants *wants, struct error *err)
@@ -271,6 +276,7 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 	struct session_options s = {
 		.heap = wants->heap,
 		.spans = wants->spans,
+		.cpu_hz = wants->cpu_hz,
 		.rules = &options->rules,
 		.alloc_rules = &options->alloc_rules,
 		.functions = &options->functions,
@@ -288,6 +294,7 @@ int tracing__prepare(struct tracing *t, const struct options *options,
 	memset(t, 0, sizeof(*t));
 	t->options = options;
 	t->launched = wants->launched;
+	t->probes = wants->heap || wants->spans;
 	if (options->everybody)
 		ret = prepare_everybody(&s, options, wants, err);
 	else
@@ -315,7 +322,8 @@ int tracing__attach(struct tracing *t, struct error *err)
 	int ret;
 
 	price__get(plan, root, t->options, support, &t->costs);
-	price__tell_others(plan, root, t->options, support, &t->costs);
+	if (t->probes)
+		price__tell_others(plan, root, t->options, support, &t->costs);
 	ret = session__attach(t->session, err);
 
 	if (ret)
@@ -373,8 +381,12 @@ static void note_limits(struct tracing *t)
 
 	if (everybody__is(session__root(t->session)))
 		tracing__note(t, "target: pid is 0, exe and started are null: all processes");
-	tracing__note(t, "overhead.estimated_percent: n/a, it is not computed in this "
-			 "version");
+	if (r->profile.samples)
+		tracing__note(t, "overhead.estimated_percent: taking samples; the timer's "
+				 "interrupts come on top");
+	else
+		tracing__note(t, "overhead.estimated_percent: n/a, it is not computed in this "
+				 "version");
 	if (r->ledger.children.gap_ns_total || r->ledger.children.never_linked)
 		tracing__note(
 			t, "children: what a new child did between its fork and its own probes is "
@@ -416,6 +428,10 @@ void tracing__run(struct tracing *t)
 	t->run.duration_ns = r->end_ns - r->begin_ns;
 	t->run.offset = *session__clock(t->session);
 	t->run.overhead.probe_hits = r->probe_hits;
+	if (r->profile.samples)
+		t->run.overhead.estimated_percent =
+			100.0 * r->profile.cost_ns /
+			profile__time_ns(&r->profile, r->profile.samples);
 	t->run.overhead.tracer_cpu_percent = r->tracer_cpu_percent;
 	t->run.overhead.tracer_rss_bytes = r->tracer_rss_bytes;
 	t->run.target.gone = t->end == SESSION_TARGET_GONE;
@@ -454,6 +470,7 @@ struct text_style tracing__style(const struct options *options)
 void tracing__free(struct tracing *t)
 {
 	heap_snapshot__free(&t->results.heap);
+	profile__free(&t->results.profile);
 	session__free(t->session);
 	for (size_t i = 0; i < t->note_count; i++)
 		free(t->notes[i]);

@@ -19,6 +19,7 @@ struct launched;
 struct tracing {
 	struct probe_costs costs; /* where they are told */
 	const struct options *options;
+	bool probes;		   /* some are set, and slow down who runs into them */
 	struct launched *launched; /* NULL: the target was there before us */
 	struct session *session;
 	int stop_fd;
@@ -32,6 +33,7 @@ struct tracing {
 
 struct tracing_wants {
 	bool heap, spans;
+	uint32_t cpu_hz;	   /* CPU samples a second, 0 = none */
 	bool needs_heap;	   /* without an allocator there is nothing to do: exit 3 */
 	bool needs_spans;	   /* without span probes likewise */
 	struct launched *launched; /* the target, held by us until everything is attached */

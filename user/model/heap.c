@@ -39,14 +39,20 @@ static int compare_text(const char *a, const char *b)
 	return strcmp(a, b);
 }
 
+/* By build-id, whatever the file is called; by its path where it has none. */
+static int compare_modules(const struct heap_frame *a, const struct heap_frame *b)
+{
+	int order = compare_text(a->build_id, b->build_id);
+
+	return order || a->build_id ? order : compare_text(a->module, b->module);
+}
+
 static int compare_frames(const struct heap_frame *a, const struct heap_frame *b)
 {
 	int order = compare_numbers(a->offset, b->offset);
 
 	if (!order)
-		order = compare_text(a->module, b->module);
-	if (!order)
-		order = compare_text(a->build_id, b->build_id);
+		order = compare_modules(a, b);
 	/* Inlined functions share their place. */
 	if (!order && (a->inlined || b->inlined))
 		order = compare_text(a->function, b->function);

@@ -68,9 +68,9 @@ struct heap_snapshot {
 struct call_site *heap_snapshot__add_site(struct heap_snapshot *heap,
 					  const struct heap_frame *frames, uint32_t depth);
 /*
- * Makes one site of those whose frames are the same places (module and offset): the same code
- * reached in two processes (unless by_process), or by addresses that differ only by where a library
- * was mapped.
+ * Makes one site of those whose frames are the same places (build-id, or without one the module's
+ * path, and offset): the same code reached in two processes (unless by_process), or by addresses
+ * that differ only by where a library was mapped.
  */
 void heap_snapshot__merge_sites(struct heap_snapshot *heap);
 /* Most live bytes first; ties by live blocks, then by allocations. */

@@ -40,7 +40,7 @@ static uint64_t events_seen(const uint64_t *c)
 {
 	return c[COUNTER_HEAP_ALLOCS] + c[COUNTER_HEAP_FREES] + c[COUNTER_HEAP_FAILED] +
 	       c[COUNTER_HEAP_UNKNOWN_FREES] + c[COUNTER_SPAN_STARTS] + c[COUNTER_SPAN_ENDS] +
-	       c[COUNTER_SPAN_ORPHAN_ENDS] + c[COUNTER_MARKS];
+	       c[COUNTER_SPAN_ORPHAN_ENDS] + c[COUNTER_MARKS] + c[COUNTER_SAMPLES];
 }
 
 static void settle_spans(struct ledger *l, const struct ledger_input *in)
@@ -81,6 +81,37 @@ static void settle_heap(struct ledger *l, const struct ledger_input *in)
 					      l->heap.gone + l->heap.lost));
 }
 
+_Static_assert(COUNTER_STACKS_NO_TABLES - COUNTER_STACKS_COMPLETE == UNWIND_STOP_NO_TABLES &&
+		       UNWIND_STOP_NO_TABLES + 1 == UNWIND_STOPS,
+	       "a counter for each reason, in their order");
+
+enum counter unwind_stop_counter(enum unwind_stop stop)
+{
+	return (enum counter)(COUNTER_STACKS_COMPLETE + stop);
+}
+
+const char *unwind_stop_name(unsigned int stop)
+{
+	if (stop == UNWIND_STOP_END)
+		return "end";
+	return stop < UNWIND_STOPS ? counter_name(unwind_stop_counter(stop)) + strlen("stacks_")
+				   : "unknown";
+}
+
+static void settle_stacks(struct ledger *l, const struct ledger_input *in)
+{
+	for (enum unwind_stop stop = 0; stop < UNWIND_STOPS; stop++) {
+		l->stacks.ended[stop] = in->counters[unwind_stop_counter(stop)];
+		l->stacks.captured += l->stacks.ended[stop];
+	}
+	l->stacks.complete = l->stacks.ended[UNWIND_STOP_END];
+}
+
+double ledger__complete_stacks(const struct ledger *l)
+{
+	return l->stacks.captured ? (double)l->stacks.complete / (double)l->stacks.captured : 1;
+}
+
 void ledger__settle(struct ledger *l, const struct ledger_input *in)
 {
 	memset(l, 0, sizeof(*l));
@@ -93,6 +124,7 @@ void ledger__settle(struct ledger *l, const struct ledger_input *in)
 		in->counters[COUNTER_HEAP_UNKNOWN_FREES] + in->counters[COUNTER_SPAN_ORPHAN_ENDS];
 	settle_spans(l, in);
 	settle_heap(l, in);
+	settle_stacks(l, in);
 	l->children.followed = in->children_followed;
 	l->children.never_linked = in->children_never_linked;
 	l->children.gap_ns_total = in->gap_ns_total;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "abi/counters.h"
+#include "abi/unwind.h"
 
 enum counter_kind {
 	COUNTER_KIND_SEEN,
@@ -26,7 +27,7 @@ struct ledger_input {
 	uint64_t gone_blocks, gone_bytes; /* of address spaces that ended: neither freed nor live */
 	uint64_t open_spans;		  /* still running and not reported as unfinished */
 	uint64_t children_followed;
-	uint64_t children_never_linked; /* gone before they had probes of their own */
+	uint64_t children_never_linked;	   /* gone before they had probes of their own */
 	uint64_t gap_ns_total, gap_ns_max; /* from a child's fork to its own probes */
 };
 
@@ -53,6 +54,10 @@ struct ledger {
 		uint64_t unknown_frees, missed_returns, conflicts;
 	} heap;
 	struct {
+		uint64_t captured, complete;  /* call stacks, one for each allocation or sample */
+		uint64_t ended[UNWIND_STOPS]; /* of those captured, by enum unwind_stop */
+	} stacks;
+	struct {
 		uint64_t followed, never_linked, gap_ns_total, gap_ns_max;
 	} children;
 };
@@ -62,6 +67,13 @@ void ledger__settle(struct ledger *ledger, const struct ledger_input *input);
 
 /* True if nothing was lost, no child ran unseen and the books balance: what --strict asks for. */
 bool ledger__is_complete(const struct ledger *ledger);
+
+/* 0 to 1; 1 when no stack was captured. */
+double ledger__complete_stacks(const struct ledger *ledger);
+/* Why a stack ends, a word: "end", "no_mapping", ... Static text; "unknown" for other numbers. */
+const char *unwind_stop_name(unsigned int stop);
+/* The counter of stacks that end for that reason. */
+enum counter unwind_stop_counter(enum unwind_stop stop);
 
 /* Static text; `counter` must be valid. The name is in lower case: "heap_allocs". */
 const char *counter_name(enum counter counter);

@@ -75,6 +75,25 @@ static void heap_books(struct json *j, const struct ledger *l)
 	json_close(j);
 }
 
+/* Shares of the stacks that were captured. */
+static void stack_quality(struct json *j, const struct ledger *l)
+{
+	if (!l->stacks.captured) {
+		json_null(j, "stacks");
+		return;
+	}
+	json_object(j, "stacks");
+	json_u64(j, "captured", l->stacks.captured);
+	json_u64(j, "complete", l->stacks.complete);
+	json_double(j, "complete_share", ledger__complete_stacks(l));
+	json_object(j, "cut_shares");
+	for (enum unwind_stop stop = UNWIND_STOP_END + 1; stop < UNWIND_STOPS; stop++)
+		json_double(j, unwind_stop_name(stop),
+			    (double)l->stacks.ended[stop] / (double)l->stacks.captured);
+	json_close(j);
+	json_close(j);
+}
+
 /* Every loss and oddity that happened, by name. */
 static void incident_counters(struct json *j, const struct ledger *l)
 {
@@ -94,6 +113,7 @@ void json_ledger(struct json *j, const struct ledger *l)
 	json_bool(j, "balanced", l->balanced);
 	span_books(j, l);
 	heap_books(j, l);
+	stack_quality(j, l);
 	json_object(j, "children");
 	json_u64(j, "followed", l->children.followed);
 	json_u64(j, "never_linked", l->children.never_linked);

@@ -60,8 +60,10 @@ static void add_candidate(struct json *j, const struct run_info *run, const stru
 	json_string(j, "comm", site->comm);
 	json_close(j);
 	json_stack(j, "stack", site->frames, site->depth);
-	if (site->truncated)
+	if (site->truncated) {
 		json_bool(j, "truncated", true);
+		json_string(j, "stop", unwind_stop_name(site->stop));
+	}
 	add_evidence(j, &c->evidence);
 	json_close(j);
 }

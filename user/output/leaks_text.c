@@ -93,7 +93,7 @@ static void add_frames(struct strbuf *out, const struct call_site *site, size_t 
 	if (!site->depth)
 		strbuf_puts(out, "  (no stack)\n");
 	else if (site->truncated)
-		strbuf_puts(out, "  (the stack goes on)\n");
+		strbuf_printf(out, "  (the stack goes on: %s)\n", stack_text__stop(site->stop));
 	if (strbuf_error(&name) || strbuf_error(&cut))
 		out->failed = true;
 	strbuf_free(&name);

@@ -43,6 +43,14 @@ static void write_totals(struct json *j, const struct probe_totals *totals)
 	json_close(j);
 }
 
+static void write_sampler(struct json *j, uint32_t hz)
+{
+	json_object(j, "sampler");
+	json_string(j, "clock", "cpu-clock");
+	json_u64(j, "hz", hz);
+	json_close(j);
+}
+
 int probes_json(struct strbuf *out, const struct probes_report *report)
 {
 	const struct probe_row *row;
@@ -69,6 +77,8 @@ int probes_json(struct strbuf *out, const struct probes_report *report)
 	}
 	json_close(&j);
 	write_totals(&j, &report->totals);
+	if (report->cpu_hz)
+		write_sampler(&j, report->cpu_hz);
 	json_array(&j, "notes");
 	note_rows(&j, report);
 	if (!report->target.allocator)
@@ -143,6 +153,11 @@ static void add_head(struct strbuf *out, const struct probes_report *report)
 		strbuf_printf(out, "%sheap: %s", report->spans ? ", " : "",
 			      report->target.allocator ? report->target.allocator
 						       : "no malloc found");
+	if (report->cpu_hz)
+		strbuf_printf(out,
+			      "CPU samples at %" PRIu32 " Hz by a timer on every CPU, kernel and "
+			      "user stacks;\nno probe, nothing is changed in the process",
+			      report->cpu_hz);
 	strbuf_puts(out, "\n\n");
 }
 
@@ -185,9 +200,11 @@ int probes_text(struct strbuf *out, const struct probes_report *report,
 	add_head(out, report);
 	vec_for_each (&report->rows, row)
 		add_row(out, row);
-	strbuf_puts(out, "\nalloc: heap   span, mark, function: spans   loader: libraries loaded "
-			 "later   usdt: no pair, not traced\n");
-	add_totals(out, report);
+	if (!report->cpu_hz) {
+		strbuf_puts(out, "\nalloc: heap   span, mark, function: spans   loader: libraries "
+				 "loaded later   usdt: no pair, not traced\n");
+		add_totals(out, report);
+	}
 	text_key(out, "NEXT");
 	strbuf_printf(out, "perftrace %s %" PRIu32 "\n", report->command, report->target.pid);
 	return strbuf_error(out);

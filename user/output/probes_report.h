@@ -35,6 +35,7 @@ struct probes_report {
 	struct run_target target;
 	const char *command; /* "-p", "leaks -p": what NEXT suggests */
 	bool heap, spans;    /* what was looked for */
+	uint32_t cpu_hz;     /* samples a second on each CPU, which need no probes; 0 = none */
 	size_t span_pairs, functions;
 	bool own_macros;
 	VEC(struct probe_row) rows;

@@ -29,4 +29,7 @@ void text_cut_middle(struct strbuf *out, const char *text, size_t columns);
 /* Appends `text` filled up with spaces to `columns` characters. */
 void text_pad(struct strbuf *out, const char *text, size_t columns);
 
+/* Why a stack could not be followed further (enum unwind_stop), in a few words. */
+const char *stack_text__stop(unsigned int stop);
+
 #endif

@@ -75,6 +75,14 @@ void text_rss(struct strbuf *out, const struct memory_growth *g)
 	strbuf_putc(out, ')');
 }
 
+#define STACKS_FINE 0.99 /* complete: what cut the others needs no lines of its own */
+
+static bool is_about_stacks(enum counter counter)
+{
+	return counter >= unwind_stop_counter(0) &&
+	       counter <= unwind_stop_counter(UNWIND_STOPS - 1);
+}
+
 static void add_incidents(struct strbuf *out, const struct text_style *style,
 			  const struct ledger *l)
 {
@@ -84,6 +92,8 @@ static void add_incidents(struct strbuf *out, const struct text_style *style,
 		bool lost = counter_kind(i) == COUNTER_KIND_LOST;
 
 		if (!l->counters[i] || counter_kind(i) == COUNTER_KIND_SEEN)
+			continue;
+		if (is_about_stacks(i) && ledger__complete_stacks(l) >= STACKS_FINE)
 			continue;
 		text_key(out, "");
 		text_severe(out, style, lost ? TEXT_WARNING : TEXT_PLAIN,
@@ -135,6 +145,21 @@ static void add_children(struct strbuf *out, const struct ledger *l)
 	strbuf_putc(out, '\n');
 }
 
+/* Rounded down: 100 % are all of them. */
+static void add_stack_quality(struct strbuf *out, const struct text_style *style,
+			      const struct ledger *l)
+{
+	double share = ledger__complete_stacks(l);
+	char text[FORMAT_LEN];
+
+	if (!l->stacks.captured)
+		return;
+	format_percent(text, floor(share * 1000) / 10);
+	strbuf_puts(out, ", ");
+	text_severe(out, style, share < STACKS_FINE ? TEXT_WARNING : TEXT_PLAIN, text);
+	strbuf_puts(out, " complete stacks");
+}
+
 void text_data(struct strbuf *out, const struct text_style *style, const struct run_info *run,
 	       const struct heap_snapshot *heap, const struct ledger *l)
 {
@@ -149,6 +174,7 @@ void text_data(struct strbuf *out, const struct text_style *style, const struct 
 		strbuf_puts(out, "books balanced");
 	else
 		text_severe(out, style, TEXT_ALARM, "books do not balance");
+	add_stack_quality(out, style, l);
 	strbuf_putc(out, '\n');
 	add_residuals(out, style, l);
 	add_incidents(out, style, l);

@@ -18,7 +18,8 @@
 #include "session/kernel_unwind.h"
 #include "session/map_walk.h"
 
-#define DRAIN_MAX 4096 /* records taken in one go */
+#define DRAIN_MAX  4096 /* records taken in one go */
+#define CPU_STACKS (1 << 16)
 /*
  * Blocks alive per bucket of their table when there are as many as --max-live says. That is so many
  * more than the 7 it holds that by then all buckets are full: the rest of --max-live is the hash's.
@@ -108,7 +109,7 @@ static int configure_unwind(struct kernel *k, const struct kernel_options *o)
 				  k->skel->maps.unwind_layouts};
 	int ret = resize(k->skel->maps.unwind_shards, o->unwind_shards);
 
-	for (size_t i = 0; !ret && !o->heap && i < sizeof(maps) / sizeof(maps[0]); i++)
+	for (size_t i = 0; !ret && !o->heap && !o->cpu && i < sizeof(maps) / sizeof(maps[0]); i++)
 		ret = bpf_map__set_autocreate(maps[i], false);
 	return ret ? ret : resize(k->skel->maps.unwind_pages, o->unwind_pages);
 }
@@ -130,6 +131,7 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 	};
 	k->live.n_buckets = live_buckets;
 	configure_probes(k, o);
+	bpf_program__set_autoload(skel->progs.cpu_sample, o->cpu);
 	bpf_program__set_autoload(skel->progs.close_open_spans, o->spans || o->functions);
 	bpf_program__set_autoload(skel->progs.list_open_spans, o->spans || o->functions);
 	ret = configure_unwind(k, o);
@@ -142,6 +144,8 @@ static int configure(struct kernel *k, const struct kernel_options *o)
 		ret = resize(skel->maps.live, o->heap ? o->live_max - live_buckets * LIVE_WAYS : 1);
 	if (!ret)
 		ret = resize(skel->maps.sites, !o->heap ? 1 : o->everybody ? 1 << 18 : 1 << 16);
+	if (!ret)
+		ret = resize(skel->maps.cpu_stacks, o->cpu ? CPU_STACKS : 1);
 	if (!ret)
 		ret = resize(skel->maps.span_sites, o->n_sites + o->spare_sites);
 	if (!ret)
@@ -284,6 +288,13 @@ int kernel__program(const struct kernel *k, enum kernel_program which, enum link
 		return -ENOENT;
 	*method = k->methods[which];
 	return bpf_program__fd(k->programs[which]);
+}
+
+int kernel__sampler(const struct kernel *k)
+{
+	struct bpf_program *program = k->skel->progs.cpu_sample;
+
+	return bpf_program__autoload(program) ? bpf_program__fd(program) : -ENOENT;
 }
 
 void kernel__set_gate(struct kernel *k, bool open)
@@ -487,6 +498,26 @@ int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg)
 
 	return map_walk(bpf_map__fd(k->skel->maps.sites), sizeof(uint64_t),
 			sizeof(struct heap_site), visit_site, &visit);
+}
+
+struct cpu_visit {
+	kernel_cpu_fn fn;
+	void *arg;
+};
+
+static int visit_cpu_stack(void *arg, const void *key, const void *value)
+{
+	struct cpu_visit *visit = arg;
+
+	return visit->fn(visit->arg, value);
+}
+
+int kernel__for_each_cpu_stack(const struct kernel *k, kernel_cpu_fn fn, void *arg)
+{
+	struct cpu_visit visit = {fn, arg};
+
+	return map_walk(bpf_map__fd(k->skel->maps.cpu_stacks), sizeof(uint64_t),
+			sizeof(struct cpu_stack), visit_cpu_stack, &visit);
 }
 
 int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg)

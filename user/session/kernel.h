@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "abi/counters.h"
+#include "abi/cpu.h"
 #include "abi/heap.h"
 #include "abi/spans.h"
 #include "base/error.h"
@@ -24,6 +25,7 @@ struct kernel_options {
 	bool heap, spans; /* spans: USDT pairs and our own macros */
 	bool functions;	  /* spans of whole functions */
 	bool told;	  /* heaps that tell of themselves */
+	bool cpu;	  /* CPU samples */
 	struct link_support support;
 	bool follow_children;
 	bool everybody;	      /* every process but this one is a target */
@@ -67,6 +69,9 @@ enum kernel_program {
 };
 /* The program's descriptor and how to link it; -ENOENT if it is not needed here. */
 int kernel__program(const struct kernel *k, enum kernel_program which, enum link_method *method);
+
+/* The descriptor of the program that takes CPU samples; -ENOENT if it is not needed here. */
+int kernel__sampler(const struct kernel *k);
 
 /* Until it is opened no program does anything, see bpf/common.bpf.h. */
 void kernel__set_gate(struct kernel *k, bool open);
@@ -125,6 +130,8 @@ int kernel__span_name(const struct kernel *k, uint64_t hash, struct span_name *n
 /* Calls fn for every entry, in batches; stops at the first non-zero answer and returns it. */
 typedef int (*kernel_site_fn)(void *arg, uint64_t key, const struct heap_site *site);
 int kernel__for_each_site(const struct kernel *k, kernel_site_fn fn, void *arg);
+typedef int (*kernel_cpu_fn)(void *arg, const struct cpu_stack *stack);
+int kernel__for_each_cpu_stack(const struct kernel *k, kernel_cpu_fn fn, void *arg);
 /* Blocks alive, and deleting those of an address space that is gone: see kernel_live.h. */
 int kernel__for_each_live(const struct kernel *k, kernel_live_fn fn, void *arg);
 int kernel__purge_live(struct kernel *k, struct space_list spaces, kernel_live_fn fn, void *arg);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/notice.h"
+#include "session/cpu_facts.h"
 #include "session/heap_facts.h"
 #include "session/session_internal.h"
 
@@ -101,6 +102,16 @@ static int heap_at(struct session *s, struct heap_snapshot *heap, uint64_t when_
 	return heap_facts__read(s->kernel, s->symbolizer, s->names, heap);
 }
 
+static int profile_of(struct session *s, struct profile *profile)
+{
+	profile->hz = s->options.cpu_hz;
+	profile->cpus = s->sampled_cpus;
+	/* Children that came meanwhile may have gone again: nobody has asked them. */
+	profile->cpu_known = !s->options.everybody && !family__facts(s->family)->followed;
+	profile->cpu_ns = cpu_time__used_ns(&s->cpu_time);
+	return cpu_facts__read(s->kernel, s->symbolizer, s->names, profile);
+}
+
 void session__finish(struct session *s, struct session_results *r)
 {
 	uint64_t before;
@@ -117,6 +128,8 @@ void session__finish(struct session *s, struct session_results *r)
 	if (s->layouts)
 		layouts__refresh(s->layouts);
 	before = clock_monotonic_ns();
+	sampler__stop(s->sampler);
+	s->sampler = NULL;
 	attachment__detach(s->attachment);
 	r->detach_ns = clock_monotonic_ns() - before;
 	kernel__close_open_spans(s->kernel);
@@ -124,6 +137,8 @@ void session__finish(struct session *s, struct session_results *r)
 		;
 	if (heap_at(s, &r->heap, r->end_ns))
 		notice(NOTICE_WARNING, "the heap's books could not be read");
+	if (s->options.cpu_hz && profile_of(s, &r->profile))
+		notice(NOTICE_WARNING, "the CPU samples could not be read");
 	memory_timeline__growth(&s->memory, &r->growth);
 	settle_books(s, r);
 	measure_self(s, r);
@@ -135,6 +150,7 @@ void session__free(struct session *s)
 		return;
 	if (s->kernel && !s->finished)
 		kernel__set_gate(s->kernel, false);
+	sampler__stop(s->sampler);
 	attachment__free(s->attachment);
 	intake__free(s->intake);
 	family__free(s->family);
@@ -142,6 +158,7 @@ void session__free(struct session *s)
 	kernel__free(s->kernel);
 	symbolizer__free(s->symbolizer);
 	names__free(s->names);
+	vec_free(&s->cpu_time.list);
 	plan__free(&s->plan);
 	roster__close(&s->roster);
 	free(s);
@@ -193,6 +210,11 @@ size_t session__process_count(const struct session *s)
 int session__heap_now(struct session *s, struct heap_snapshot *heap)
 {
 	return heap_at(s, heap, clock_monotonic_ns());
+}
+
+size_t session__sampled_cpus(const struct session *s)
+{
+	return s->sampled_cpus;
 }
 
 const struct link_support *session__support(const struct session *s)

@@ -20,6 +20,7 @@
 #include "model/heap.h"
 #include "model/ledger.h"
 #include "model/memory.h"
+#include "model/profile.h"
 #include "model/span.h"
 #include "probe/plan.h"
 #include "probe/support.h"
@@ -37,6 +38,7 @@ struct session_options {
 	int (*find_more)(void *arg, pid_list *pids);
 	void *find_arg;
 	bool heap, spans;
+	uint32_t cpu_hz; /* samples a second on each CPU, 0 = none */
 	const pair_rule_list *rules;
 	const alloc_rule_list *alloc_rules;
 	const function_rule_list *functions; /* NULL or empty: none */
@@ -72,6 +74,7 @@ enum session_end {
 struct session_results {
 	uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC: gate opened, gate closed */
 	struct heap_snapshot heap; /* strings live as long as the session */
+	struct profile profile;	   /* the same holds for its strings */
 	struct memory_growth growth;
 	struct ledger ledger;
 	uint64_t probe_hits;
@@ -93,7 +96,8 @@ int session__new(const struct session_options *options, const struct session_obs
 int session__attach(struct session *s, struct error *err);
 /* `stop_fd`: readable when the user wants to stop; -1 = never. */
 enum session_end session__run(struct session *s, int stop_fd);
-/* Fills *results (heap_snapshot__free() it); whatever fails is missing there, with a notice. */
+/* Fills *results (heap_snapshot__free() and profile__free() what is in it); whatever fails is
+ * missing there, with a notice. */
 void session__finish(struct session *s, struct session_results *results);
 void session__free(struct session *s);
 /* What this kernel's uprobes can do, tried once per run. */
@@ -108,6 +112,8 @@ const char *session__allocator(const struct session *s);
 bool session__follows(const struct session *s);
 /* Processes traced now: roots and children that lived at the attach. */
 size_t session__process_count(const struct session *s);
+/* How many CPUs are sampled. */
+size_t session__sampled_cpus(const struct session *s);
 /* Whole run: what was traced since the attach, as it is now (approximate while it runs). */
 int session__heap_now(struct session *s, struct heap_snapshot *heap);
 /*

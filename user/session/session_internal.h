@@ -8,10 +8,12 @@
 #include "model/names.h"
 #include "probe/support.h"
 #include "session/attach.h"
+#include "session/cpu_time.h"
 #include "session/family.h"
 #include "session/intake.h"
 #include "session/kernel.h"
 #include "session/layouts.h"
+#include "session/sampler.h"
 #include "session/session.h"
 #include "stack/symbolize.h"
 
@@ -22,6 +24,8 @@ struct session {
 	struct plan plan;
 	struct kernel *kernel;
 	struct attachment *attachment;
+	struct sampler *sampler; /* NULL = none, or stopped */
+	size_t sampled_cpus;
 	struct symbolizer *symbolizer;
 	struct layouts *layouts; /* NULL: no stacks are wanted */
 	struct family *family;
@@ -31,6 +35,7 @@ struct session {
 	bool kills_returns;	     /* return probes would kill a target */
 	const char *no_return_hooks; /* constant phrase: why functions' returns are left alone */
 	struct memory_timeline memory;
+	struct cpu_time cpu_time;
 	struct clock_offset clock;
 	struct rusage usage_at_begin;
 	uint64_t started_ns, begin_ns, attach_took_ns;

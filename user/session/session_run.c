@@ -38,6 +38,8 @@ void session__sample_memory(struct session *s, uint64_t now)
 
 	read_sample(s, &sample);
 	memory_timeline__add(&s->memory, &sample);
+	if (s->options.cpu_hz && !s->options.everybody)
+		cpu_time__look(&s->cpu_time, &s->roster);
 	s->next_sample_ns = now + (s->options.everybody ? SAMPLE_ALL_NS : SAMPLE_NS);
 	if (!s->next_tick_ns)
 		s->next_tick_ns = now + s->options.interval_ns;

@@ -150,7 +150,7 @@ static int judge_returns(struct session *s, struct error *err)
 /* Only stacks need names for addresses, and to know what is mapped where. */
 static int prepare_stacks(struct session *s)
 {
-	if (!s->options.heap)
+	if (!s->options.heap && !s->options.cpu_hz)
 		return 0;
 	s->symbolizer = symbolizer__new();
 	if (!s->symbolizer)
@@ -240,6 +240,7 @@ static int load_kernel(struct session *s, struct error *err)
 		.spans = traces_pairs(s),
 		.functions = s->options.functions && s->options.functions->len,
 		.told = plan__count(&s->plan, PLAN_TOLD),
+		.cpu = s->options.cpu_hz,
 		.support = s->support,
 		.follow_children = s->roster.follow,
 		.everybody = s->options.everybody,
@@ -364,6 +365,15 @@ static int adopt_latecomers(struct session *s)
 	return ret;
 }
 
+static int start_sampler(struct session *s, struct error *err)
+{
+	int ret = sampler__start(kernel__sampler(s->kernel), s->options.cpu_hz, &s->sampler, err);
+
+	if (!ret)
+		s->sampled_cpus = sampler__cpus(s->sampler);
+	return ret;
+}
+
 int session__attach(struct session *s, struct error *err)
 {
 	int ret;
@@ -377,6 +387,8 @@ int session__attach(struct session *s, struct error *err)
 	ret = build_rooms(s, err);
 	if (!ret)
 		ret = link_all(s, err);
+	if (!ret && s->options.cpu_hz)
+		ret = start_sampler(s, err);
 	if (!ret && !roster__any_root_alive(&s->roster))
 		ret = -ESRCH;
 	if (ret == -ESRCH)

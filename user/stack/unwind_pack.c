@@ -103,10 +103,13 @@ static void put(struct packer *p, uint32_t at, uint32_t rule)
 static void put_function(struct packer *p, const struct found *found,
 			 const struct found_function *f, uint32_t end)
 {
-	const struct found_row *row = found->rows.data + f->first;
+	for (uint32_t i = 0; i < f->rows; i++) {
+		const struct found_row *row = &found->rows.data[f->first + i];
 
-	for (uint32_t i = 0; i < f->rows && row[i].start < end; i++)
-		put(p, row[i].start, row[i].rule);
+		if (row->start >= end)
+			break;
+		put(p, row->start, row->rule);
+	}
 }
 
 /* The next one that counts, behind `i`; `covered` is where the last one that is not secondary ends.

@@ -128,7 +128,7 @@ static int set_code(struct builder *b, uint64_t begin, uint64_t end, struct unwi
 
 static int finish(struct builder *b, struct unwind_table *out)
 {
-	int err = b->found.functions.len ? unwind_sort(&b->found) : -ENOENT;
+	int err = b->found.rows.len ? unwind_sort(&b->found) : -ENOENT;
 
 	return err ? err : unwind_pack(&b->found, out);
 }

@@ -156,32 +156,34 @@ static struct unwind_rule translate_cfa(const struct cfi_rule *cfa)
 	}
 }
 
-static void translate_rbp(const struct cfi_rule *rbp, struct unwind_rule *out)
+static bool is_saved_from_rbp(const struct cfi_rule *rbp, struct base *base)
 {
 	struct cursor c = expression(rbp);
-	enum unwind_rbp kind = UNWIND_RBP_UNKNOWN;
-	struct base base = {0};
 
-	switch (rbp->kind) {
-	case CFI_UNSPECIFIED:
-	case CFI_SAME:
-		out->rbp = UNWIND_RBP_SAME;
-		return;
-	case CFI_AT_CFA:
-		base.offset = rbp->offset;
+	return take_base(&c, base) && base->alone && base->reg == CFI_RBP;
+}
+
+static void translate_rbp(const struct cfi_rule *rbp, struct unwind_rule *out)
+{
+	enum unwind_rbp kind = UNWIND_RBP_UNKNOWN;
+	int64_t offset = 0;
+	struct base base;
+
+	if (rbp->kind == CFI_UNSPECIFIED || rbp->kind == CFI_SAME) {
+		kind = UNWIND_RBP_SAME;
+	} else if (rbp->kind == CFI_AT_CFA) {
 		kind = UNWIND_RBP_AT_CFA;
-		break;
-	case CFI_AT_EXPRESSION:
-		if (take_base(&c, &base) && base.alone && base.reg == CFI_RBP)
-			kind = UNWIND_RBP_AT_RBP;
-		break;
-	default:
-		break;
+		offset = rbp->offset;
+	} else if (rbp->kind == CFI_AT_EXPRESSION && is_saved_from_rbp(rbp, &base)) {
+		kind = UNWIND_RBP_AT_RBP;
+		offset = base.offset;
 	}
-	if (base.offset < INT16_MIN || base.offset > INT16_MAX)
+	if (offset < INT16_MIN || offset > INT16_MAX) {
 		kind = UNWIND_RBP_UNKNOWN;
+		offset = 0;
+	}
 	out->rbp = (__u8)kind;
-	out->rbp_offset = kind == UNWIND_RBP_UNKNOWN ? 0 : (__s16)base.offset;
+	out->rbp_offset = (__s16)offset;
 }
 
 static bool is_signal_frame(const struct cfi_row *row)

@@ -81,11 +81,15 @@ RSS = {"start_bytes?": "size", "end_bytes?": "size", "growth_bytes?": "integer",
        "slope_bytes_per_hour?": "number"}
 OVERHEAD = {"probe_hits": "size", "estimated_percent?": "number", "tracer_cpu_percent?": "number",
             "tracer_rss_bytes?": "size"}
-LEDGER = {"seen": "size", "lost": "size", "unmatched": "size", "balanced": "flag"}
+LEDGER = {"seen": "size", "lost": "size", "unmatched": "size", "balanced": "flag",
+          "stacks~": "object"}
 SPAN_BOOKS = {k: "size" for k in ("starts", "ends", "unwound", "unfinished", "dropped", "open",
                                   "orphan_ends")}
 HEAP_BOOKS = {k: "size" for k in ("allocs", "frees", "live", "in_flight", "gone", "lost",
                                   "unknown_frees")}
+STACK_QUALITY = {"captured": "size", "complete": "size", "complete_share": "number",
+                 "cut_shares": "object"}
+STOPS = ("no_mapping", "no_rule", "read_fault", "depth", "no_tables")
 FRAME = {"function~": "text", "module~": "text", "build_id~": "text", "offset~": "size",
          "file~": "text", "line~": "size", "inlined": "flag"}
 
@@ -107,6 +111,15 @@ def _ledger(c, path, ledger):
     if heap is not None and c.object(f"{path}.heap", heap, HEAP_BOOKS):
         residuals.append(heap["allocs"] - sum(
             heap[k] for k in ("frees", "live", "in_flight", "gone", "lost")))
+    stacks = ledger.get("stacks")
+    if stacks is not None and c.object(f"{path}.stacks", stacks, STACK_QUALITY):
+        cut = stacks["cut_shares"]
+        c.claim(tuple(cut) == STOPS, f"{path}.stacks.cut_shares", f"names {list(cut)}")
+        c.claim(stacks["captured"] > 0, f"{path}.stacks", "there, but none was captured")
+        c.claim(abs(stacks["complete_share"] * stacks["captured"] - stacks["complete"]) < 1e-6
+                * stacks["captured"], f"{path}.stacks", "the share is not complete / captured")
+        c.claim(abs(stacks["complete_share"] + sum(cut.values()) - 1) < 1e-6, f"{path}.stacks",
+                "the shares do not add up to 1")
     c.claim(ledger["balanced"] == (not any(residuals)), path,
             f"balanced is {ledger['balanced']}, the residuals are {residuals}")
 
@@ -288,4 +301,72 @@ def spans(records):
     return c.breaches
 
 
-CHECKS = {"leaks": leaks, "probes": probes, "spans": spans}
+# ---- perftrace cpu --json ----
+
+CPU = {"schema": ("perftrace/cpu/1",), "target": "object", "duration_s": "number", "hz": "size",
+       "cpus": "size", "samples": "size", "kernel_samples": "size", "complete_samples": "size",
+       "lost": "size", "cpu_ns?": "size", "stacks": "list", "functions": "list",
+       "ledger": "object", "overhead": "object", "notes": "list"}
+CPU_STACK = {"count": "size", "comm": "text", "pid": "size", "kernel_frames": "size",
+             "complete": "flag", "stack": "list"}
+CPU_FUNCTION = {"function~": "text", "module~": "text", "kernel": "flag", "inlined": "flag",
+                "flat": "size", "cum": "size"}
+
+
+def _names(stack):
+    """A function is its name in its module, the kernel's apart; without a frame it is nothing."""
+    if not stack["stack"]:
+        return [(None, None, False)]
+    return [(f["function"], f["module"], i < stack["kernel_frames"])
+            for i, f in enumerate(stack["stack"])]
+
+
+def _functions(c, document):
+    """What the functions say is what the stacks add up to."""
+    flat, cum = {}, {}
+    for stack in document["stacks"]:
+        names = _names(stack)
+        flat[names[0]] = flat.get(names[0], 0) + stack["count"]
+        for name in set(names):
+            cum[name] = cum.get(name, 0) + stack["count"]
+    for i, f in enumerate(document["functions"]):
+        name = (f["function"], f["module"], f["kernel"])
+        c.claim((f["flat"], f["cum"]) == (flat.get(name, 0), cum.pop(name, None)),
+                f"functions[{i}]", "flat and cum are not those of the stacks")
+    c.claim(not cum, "functions", f"missing: {list(cum)[:3]}")
+
+
+def cpu(document):
+    c = Checker()
+    if not c.object("cpu", document, CPU):
+        return c.breaches
+    c.object("target", document["target"], TARGET)
+    c.object("overhead", document["overhead"], OVERHEAD)
+    _ledger(c, "ledger", document["ledger"])
+    for i, stack in enumerate(document["stacks"]):
+        path = f"stacks[{i}]"
+        if not c.object(path, stack, CPU_STACK):
+            continue
+        c.claim(stack["count"] > 0, path, "no samples")
+        for k, frame in enumerate(stack["stack"]):
+            c.object(f"{path}.stack[{k}]", frame, FRAME)
+    for i, function in enumerate(document["functions"]):
+        c.object(f"functions[{i}]", function, CPU_FUNCTION)
+    if c.breaches:
+        return c.breaches
+    stacks, functions = document["stacks"], document["functions"]
+    for key, got in (("samples", sum(s["count"] for s in stacks)),
+                     ("samples", sum(f["flat"] for f in functions)),
+                     ("kernel_samples", sum(s["count"] for s in stacks if s["kernel_frames"])),
+                     ("complete_samples", sum(s["count"] for s in stacks if s["complete"]))):
+        c.claim(document[key] == got, key, f"{document[key]}, but there are {got}")
+    c.claim(document["ledger"]["seen"] == document["samples"] + document["lost"], "ledger.seen",
+            "not samples + lost")
+    c.claim([s["count"] for s in stacks] == sorted((s["count"] for s in stacks), reverse=True),
+            "stacks", "not by weight")
+    _functions(c, document)
+    c.notes("notes", document["notes"])
+    return c.breaches
+
+
+CHECKS = {"cpu": cpu, "leaks": leaks, "probes": probes, "spans": spans}

@@ -61,7 +61,7 @@ def give_up(what):
 
 
 def keeps_contract(kind, result):
-    """`kind` is leaks, probes or spans (a stream). Returns the document, or the stream's records."""
+    """`kind` is cpu, leaks, probes or spans (a stream). Returns the document or the records."""
     try:
         if kind == "spans":
             value = [json.loads(line) for line in result.out.splitlines()]

@@ -16,7 +16,7 @@
 
 #include "bpfhost/memory.h"
 
-#define MAPS_MAX 16
+#define MAPS_MAX 24
 
 struct host_element {
 	struct host_element *next;

@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# CPU samples: as many as CPU time was used, complete stacks, the shares of two functions, and the
+# kernel's part.
+. "${0%/*}/lib.sh"
+
+# about WHAT PERCENT WANTED GOT
+about() {
+	awk -v off="$2" -v want="$3" -v got="$4" \
+		'BEGIN { exit !(got >= want * (1 - off / 100) && got <= want * (1 + off / 100)) }' ||
+		fail "$1: got '$4', want about '$3'"
+}
+
+# samples [WORD]: how many in stacks with that function.
+samples() {
+	awk -v word="$1" '{ n = $NF; sub(/ [0-9]+$/, "") }
+		!word || index($0 ";", ";" word ";") { sum += n }
+		END { print sum + 0 }' $out
+}
+
+profile() {
+	all_of cpu --folded -F 499
+	wanted=$(awk -v ns="$(truth cpu_ns)" 'BEGIN { print ns / 1e9 * 499 }')
+	about "samples" 15 "$wanted" "$(samples)"
+	# The C library's clone has instructions without unwind information around its system call.
+	[ "$(samples "[incomplete]")" -le 2 ] || fail "incomplete: $(grep -F "[incomplete]" $out)"
+	target_is_healthy
+}
+
+target burner 2 500
+profile
+about "in burn_three" 12 "$(($(samples) * 3 / 4))" "$(samples burn_three)"
+about "through the recursion" 1 "$(samples burn_one)" "$(samples recurse)"
+about "from the beginning" 2 "$(samples)" "$(samples thread)"
+
+target burner 1 500 kernel
+profile
+about "in read(2)" 10 "$(samples)" "$(samples do_syscall_64_[k])"
+about "for burn_kernel" 10 "$(samples)" "$(samples burn_kernel)"
+finish

@@ -114,7 +114,7 @@ static __always_inline __u64 word_of_ucontext(__u32 n)
  * A register by DWARF's number, of a frame that was interrupted: it is in the probe's registers or
  * in the signal's ucontext.
  */
-static __always_inline int read_register(struct stack_scratch *s, __u32 n, __u64 *value)
+static __always_inline int read_interrupted(struct stack_scratch *s, __u32 n, __u64 *value)
 {
 	n &= 15;
 	if (s->registers)
@@ -274,7 +274,7 @@ static __always_inline int find_cfa(struct stack_scratch *s, __u64 rule, __u64 *
 		*cfa = s->sp + (((s->frame - 1) & 15) >= (__u64)offset ? 16 : 8);
 		return 0;
 	default: /* UNWIND_REGISTER */
-		if (read_register(s, offset & 15, cfa))
+		if (read_interrupted(s, offset & 15, cfa))
 			return -ENOENT;
 		*cfa += offset >> 4;
 		return 0;

@@ -1,22 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# deps.sh build|test|bench|demo: installs from Debian what is missing for that, and nothing else.
+# deps.sh build|test|fuzz|bench|demo: installs from Debian what is missing for that, and nothing else.
 # Quiet when everything is there; the only place of the project that installs anything.
 set -eu
 
 build="gcc libc6-dev make clang bpftool libbpf-dev libelf-dev zlib1g-dev libiberty-dev uthash-dev
        linux-libc-dev pkg-config libdw-dev liblzma-dev"
 demo="$build"
+fuzz="$build libclang-rt-dev python3"
 bench="$build g++ elfutils bpftrace redis-server redis-tools postgresql-15 heaptrack valgrind"
-test="$build g++ libcmocka-dev binutils xz-utils python3 procps postgresql-15 postgresql-contrib redis-server
+test="$build g++ libcmocka-dev binutils python3 procps postgresql-15 postgresql-contrib redis-server
       redis-tools libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 bpftrace util-linux gcc-multilib
       qemu-system-x86 busybox-static libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev
-      musl-tools golang-1.19-go libdw-dev python3.11 nodejs libllvm14 libclang-cpp14"
+      musl-tools golang-1.19-go libdw-dev python3.11 nodejs libllvm14 libclang-cpp14 gdb xz-utils"
 
 case "${1:-}" in
-build | test | bench | demo) eval "wanted=\$$1" ;;
+build | test | fuzz | bench | demo) eval "wanted=\$$1" ;;
 *)
-	echo "usage: deps.sh build|test|bench|demo" >&2
+	echo "usage: deps.sh build|test|fuzz|bench|demo" >&2
 	exit 2
 	;;
 esac

@@ -12,6 +12,8 @@ expect_ledger document
 first='candidates[0]'
 expect "function" leak_here "$(document "$first.stack[0].function")"
 expect "its caller" main "$(document "$first.stack[1].function")"
+expect "the outermost frame" _start "$(outermost "$first")"
+expect_complete 12000
 expect "component" leaky "$(document "$first.component")"
 expect "live_blocks" 1000 "$(document "$first.live_blocks")"
 expect "live_bytes" 1234000 "$(document "$first.live_bytes")"

@@ -194,6 +194,23 @@ each() {
 
 # ---- books ----
 
+# outermost CANDIDATE: the function of its stack's last frame.
+outermost() {
+	awk -v head="1 $1.stack[" 'index($0, head) == 1 && /\]\.function=/ {
+		sub(/.*\]\.function=/, "")
+		last = $0
+	}
+	END { print last }' $out.flat
+}
+
+# expect_complete N: N stacks and more, all of them down to the outermost frame.
+expect_complete() {
+	[ "$(document ledger.stacks.captured)" -ge "$1" ] ||
+		fail "stacks taken: $(document ledger.stacks.captured), not $1"
+	expect "complete stacks" "$(document ledger.stacks.captured)" \
+		"$(document ledger.stacks.complete)"
+}
+
 # What a heap document must agree with the target about.
 expect_heap() {
 	for key in allocs frees alloc_bytes freed_bytes live_blocks live_bytes failed unknown_frees; do

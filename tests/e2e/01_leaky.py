@@ -4,6 +4,7 @@
 import re
 
 import harness as h
+import stacks
 
 TOTALS = ("allocs", "frees", "alloc_bytes", "freed_bytes", "live_blocks", "live_bytes", "failed",
           "unknown_frees")
@@ -26,6 +27,8 @@ def json_names_it():
     first = document["candidates"][0]
     h.equal(first["stack"][0]["function"], truth["function"], "first candidate's function")
     h.equal(first["stack"][1]["function"], "main", "its caller")
+    h.equal(first["stack"][-1]["function"], "_start", "its outermost frame")
+    stacks.check_complete(document, "leaky", at_least=12000)
     h.equal(first["live_blocks"], truth["leaked_blocks"], "its live_blocks")
     h.equal(first["live_bytes"], truth["leaked_bytes"], "its live_bytes")
     h.equal((first["allocs"], first["frees"], first["average_bytes"]), (1000, 0, 1234), "its books")

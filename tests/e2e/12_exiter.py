@@ -39,7 +39,9 @@ def leak_scan_of_the_dying():
     result = h.perftrace("leaks", "--json", "-p", target.pid)
     document = h.keeps_contract("leaks", result)
     first = document["candidates"][0] if document["candidates"] else {"stack": [{}]}
-    h.equal(first["stack"][0].get("function"), "main", "symbols survive the target")
+    h.equal([(f.get("function"), f.get("inlined")) for f in first["stack"][:2]],
+            [("live", True), ("main", False)], "symbols and lines survive the target")
+    h.equal(first["stack"][-1].get("function"), "_start", "of all frames")
     h.equal(document["ledger"]["balanced"], True, "ledger.balanced")
     target.wait(5)
 

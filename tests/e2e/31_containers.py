@@ -7,6 +7,7 @@ import os
 
 import container
 import harness as h
+import stacks
 
 
 def all_spans(truth):
@@ -22,6 +23,8 @@ def leaks_are_exact(root, how):
     first = (document["candidates"] or [None])[0]
     h.equal(first and [f["function"] for f in first["stack"][:2]], ["leak_here", "main"],
             f"{how}: the leaking stack")
+    h.equal(first and first["stack"][-1]["function"], "_start", f"{how}: its outermost frame")
+    stacks.check_complete(document, how, at_least=1000)
     h.equal(first and first["stack"][0]["module"], "/bin/leaky", f"{how}: its module")
     h.equal(document["target"]["exe"], "/bin/leaky", f"{how}: the path as seen inside")
     h.equal(document["target"]["pid"], target.pid, f"{how}: the PID as seen outside")

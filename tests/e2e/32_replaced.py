@@ -6,6 +6,7 @@ import os
 import shutil
 
 import harness as h
+import stacks
 
 NAME = "a-long-program-name"  # more than comm holds
 
@@ -34,6 +35,8 @@ def check_leaks(target, what, *by):
     first = (document["candidates"] or [None])[0]
     h.equal(first and [f["function"] for f in first["stack"][:2]], ["leak_here", "main"],
             f"{what}: the leaking stack")
+    h.equal(first and first["stack"][-1]["function"], "_start", f"{what}: its outermost frame")
+    stacks.check_complete(document, what, at_least=1000)
     h.equal(document["target"]["exe"], target.argv[0], f"{what}: its path, as it was")
     h.equal(document["ledger"]["balanced"], True, f"{what}: ledger.balanced")
     target.is_healthy()

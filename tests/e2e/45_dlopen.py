@@ -40,6 +40,8 @@ def heap():
     truth, result = trace("leaks", "-d", "60")
     document = h.keeps_contract("leaks", result)
     mine = [c for c in document["candidates"] if c["stack"][0]["function"] == "plug_outer"]
+    h.equal({tuple(f["function"] for f in c["stack"][-4:-3] + c["stack"][-1:]) for c in mine},
+            {("main", "_start")}, "heap: down to main and below")
     h.equal(sum(c["live_blocks"] for c in mine), truth["calls"], "heap: blocks of plug_outer")
     h.equal({os.path.basename(c["stack"][0]["module"]) for c in mine} - {"libplug_elder.so"},
             {"libplug_younger.so"}, "heap: who holds them")

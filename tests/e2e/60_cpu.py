@@ -132,6 +132,28 @@ def several_processes():
         t.is_healthy()
 
 
+def children_and_their_programs():
+    """A child that becomes another program: its own stacks by its own code."""
+    code = "import time\ne = time.process_time() + 0.5\nwhile time.process_time() < e: pass"
+    read, write = os.pipe()
+    script = f'read go; /usr/bin/python3 -c "{code}"; echo done; read end'
+    shell = h.Process(["/bin/sh", "-c", script], stdin=read)
+    tracer = h.Tracer("cpu", "--follow", "-F", str(HZ), "--json", "-p", shell.pid)
+    os.write(write, b"\n")
+    h.wait_until(lambda: "done" in shell.out(), 20, "the child's end")
+    d = h.keeps_contract("cpu", tracer.stop())
+    os.close(write)
+    mine = [s for s in d["stacks"] if s["comm"] == "python3"]
+    n = sum(s["count"] for s in mine)
+    h.check(n > 0.5 * HZ * 0.9, "a child: samples", n)
+    h.check(shell.pid not in {s["pid"] for s in mine}, "a child: its own process")
+    complete = sum(s["count"] for s in mine if s["complete"])
+    h.check(complete >= 0.95 * n, "a child: complete stacks", f"{complete} of {n}")
+    inside = sum(s["count"] for s in mine
+                 if "_PyEval_EvalFrameDefault" in [f["function"] for f in s["stack"]])
+    h.check(inside > 0.7 * n, "a child: the names of its program", f"{inside} of {n}")
+
+
 def the_target_ends():
     target = h.Target("burner", 1, 300, "exit")
     tracer = h.Tracer("cpu", "-F", str(HZ), "-p", target.pid)
@@ -207,6 +229,7 @@ the_table()
 folded_stacks()
 the_kernels_part()
 several_processes()
+children_and_their_programs()
 the_target_ends()
 ends_and_files()
 refusals()

@@ -4,10 +4,12 @@
 # make seeds   writes the hand-made part of the corpus anew
 
 FUZZ_SECONDS ?= 30
+UNWIND_SRCS  := $(addprefix user/stack/unwind_,pack.c rules.c table.c translate.c)
 FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS    := $(FUZZ_NAMES:%=$(OUTPUT)/fuzz/%)
 # Only what reads untrusted files: the library without what needs the kernel.
-FUZZ_SRCS    := $(sort $(wildcard user/base/*.c user/elf/*.c user/stack/unwind_*.c))
+FUZZ_SRCS    := $(sort $(wildcard user/base/*.c user/elf/*.c) \
+		$(UNWIND_SRCS))
 FUZZ_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined
 
@@ -18,7 +20,9 @@ $(OUTPUT)/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_SRCS)
 		$< $(FUZZ_SRCS) -o $@ $(LIBS)
 
 .PHONY: fuzz seeds
-fuzz: $(FUZZ_BINS)
+fuzz:
+	$(Q)tools/deps.sh fuzz
+	$(Q)$(MAKE) --no-print-directory $(FUZZ_BINS)
 	$(Q)status=0; for name in $(FUZZ_NAMES); do \
 		mkdir -p $(OUTPUT)/fuzz/found_$$name; \
 		$(OUTPUT)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=5 \

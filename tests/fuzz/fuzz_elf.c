@@ -5,11 +5,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "elf/debug_link.h"
 #include "elf/exports.h"
 #include "elf/fde.h"
 #include "elf/fde_index.h"
 #include "elf/image.h"
 #include "elf/imports.h"
+#include "elf/mini_debug.h"
 #include "elf/notes.h"
 #include "elf/runtime.h"
 #include "elf/symbols.h"
@@ -69,6 +71,22 @@ static void read_names(const struct elf_image *img)
 	elf_runtime__detect(img, &runtime);
 }
 
+static void read_debug_information(const struct elf_image *img)
+{
+	struct elf_debug_link link;
+	struct elf_symbols *symbols;
+	struct elf_image *mini;
+
+	if (!elf_debug_link__read(img, &link) &&
+	    (!*link.name || strchr(link.name, '/') || !strcmp(link.name, "..")))
+		abort();
+	if (elf_mini_debug__open(img, &mini))
+		return;
+	if (!elf_symbols__load(mini, &symbols))
+		elf_symbols__free(symbols);
+	elf_image__free(mini);
+}
+
 static void read_fdes(const struct elf_image *img)
 {
 	struct fde_index *fdes;
@@ -118,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	read_sections(img);
 	read_names(img);
+	read_debug_information(img);
 	read_fdes(img);
 	read_unwind_table(img);
 	elf_image__free(img);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """seeds.py DIRECTORY: writes DIRECTORY/eh_frame/seed-* and DIRECTORY/elf/seed-*: small sound
 inputs with everything in them that the readers know, and each lie that they must survive."""
+import lzma
 import os
 import struct
 import sys
@@ -231,7 +232,8 @@ def elf(names=b"\0malloc\0main\0_ZN3foo3barEv\0libx.so\0environ\0", symbols=None
     here = e.place()
     e.add(".eh_frame_hdr", 1, struct.pack("<BBBBii", 1, 0x1b, 3, 0x3b, at - here - 4, 2) + struct.pack(
         "<iiii", text - here, at + 24 - here, text + 48 - here, at + 80 - here))
-    debug = Frames(vaddr=0, debug=True).cie(b"", version=4).fde(text + 176, 64, PUSHES).data
+    debug = Frames(vaddr=0, debug=True).cie(b"", version=4).fde(text + 16, 24, PUSHES).fde(
+        text + 176, 64, PUSHES).data
     e.add(".debug_frame", 1, struct.pack("<IIQQ", 1, 0, len(debug), 8) + zlib.compress(debug), 0x800)
     for section in extra or []:
         e.add(*section)
@@ -282,6 +284,14 @@ def elf_seeds():
     yield "section-of-8-gigabytes", elf(extra=[(".zbomb", 1, bomb, 0x800)])
     short = struct.pack("<IIQQ", 1, 0, 4096, 8) + zlib.compress(bytes(4096))[:9]
     yield "section-cut-in-compression", elf(extra=[(".zcut", 1, short, 0x800)])
+    packed = lzma.compress(good)
+    for name, data in (("", packed), ("-cut", packed[:-40]), ("-bomb", lzma.compress(bytes(64 << 20))),
+                       ("-no-elf", lzma.compress(b"no")), ("-no-xz", b"no")):
+        yield f"mini-debug{name}", elf(extra=[(".gnu_debugdata", 1, data, 0)])
+    for name, link in (("", b"app.debug\0\0\0" + bytes(4)), ("-up", b"../../etc/shadow\0\0\0\0" + bytes(4)),
+                       ("-absolute", b"/etc/shadow\0" + bytes(4)), ("-without-nul", b"a" * 300),
+                       ("-dots", b"..\0\0" + bytes(4)), ("-short", b"a\0")):
+        yield f"debug-link{name}", elf(extra=[(".gnu_debuglink", 1, link, 0)])
     yield "notes-huge", good.replace(struct.pack("<III", 4, 20, 3), struct.pack("<III", 4, 0xfffffff0, 3))
     yield "note-without-strings", good.replace(b"app\0probe\0-4@", b"appaprobea-4@")
     nameless = patched(good, 60, "<H", 0)

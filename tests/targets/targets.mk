@@ -14,7 +14,10 @@ CXX_BINS        := $(call in_targets,$(addprefix alloc_cxx_,static jemalloc tcma
 POOL_BINS       := $(call in_targets,alloc_pool_unwinding alloc_pool_prefixed)
 ALLOCATOR_BINS  := $(FAMILY_BINS) $(CXX_BINS) $(POOL_BINS) $(call in_targets,plugin.so)
 
-TARGET_BINS     := $(OUTPUT)/tests/targets/execer_static $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
+NO_FP_BINS      := $(call in_targets,deep leak_site jitted chain chain_static chain_static_pie \
+		   chain_musl_static)
+
+TARGET_BINS     := $(NO_FP_BINS) $(OUTPUT)/tests/targets/execer_static $(TARGET_C_SRCS:%.c=$(OUTPUT)/%) $(TARGET_CXX_SRCS:%.cc=$(OUTPUT)/%) \
 		   $(OUTPUT)/tests/targets/leaky_static $(OUTPUT)/tests/targets/early_static \
 		   $(ALLOCATOR_BINS)
 
@@ -40,6 +43,36 @@ $(OUTPUT)/tests/targets/leaky_static: tests/targets/leaky.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -static -MMD -MP $< -o $@
+
+# As distributions build: no frame pointers, and calls that are bound when they are first made.
+NO_FP_FLAGS := -O2 -fomit-frame-pointer -Wl,-z,lazy
+$(filter %/deep %/leak_site,$(NO_FP_BINS)): $(OUTPUT)/tests/targets/%: tests/targets/%.cc
+	@mkdir -p $(@D)
+	$(call msg,CXX,$@)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) $(NO_FP_FLAGS) -MMD -MP $< -o $@ $(HOW)
+
+$(OUTPUT)/tests/targets/jitted: tests/targets/jitted.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) $(NO_FP_FLAGS) -MMD -MP $< -o $@
+
+# One source, two names.
+$(OUTPUT)/tests/targets/libreused_first.so: SITE := first_site
+$(OUTPUT)/tests/targets/libreused_second.so: SITE := second_site
+$(OUTPUT)/tests/targets/libreused_first.so $(OUTPUT)/tests/targets/libreused_second.so: \
+		tests/targets/lib/reused.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) $(NO_FP_FLAGS) -DSITE=$(SITE) -fPIC -shared -o $@ $<
+
+$(OUTPUT)/tests/targets/reuse: $(OUTPUT)/tests/targets/libreused_first.so \
+		$(OUTPUT)/tests/targets/libreused_second.so
+
+$(filter %/chain %/chain_static %/chain_static_pie %/chain_musl_static,$(NO_FP_BINS)): \
+		tests/targets/chain.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)
+	$(Q)$(or $(COMPILER),$(CC)) $(TARGET_CFLAGS) $(NO_FP_FLAGS) -MMD -MP $< -o $@ $(HOW)
 
 OWN_MALLOC := tests/targets/parts/own_malloc.c
 
@@ -68,6 +101,10 @@ $(OUTPUT)/tests/targets/plugin.so: tests/targets/parts/plugin.c $(OWN_MALLOC)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -fno-builtin -fPIC -shared -Wl,-Bsymbolic $^ -o $@
 
+$(OUTPUT)/tests/targets/chain_static: HOW := -static
+$(OUTPUT)/tests/targets/chain_static_pie: HOW := -static-pie -fPIE
+$(OUTPUT)/tests/targets/chain_musl_static: HOW := -static
+$(OUTPUT)/tests/targets/chain_musl_static: COMPILER := musl-gcc
 $(OUTPUT)/tests/targets/alloc_family_static: HOW := -static
 $(OUTPUT)/tests/targets/alloc_family_static_pie: HOW := -static-pie -fPIE
 $(OUTPUT)/tests/targets/alloc_family_stripped: HOW := -static -s
@@ -150,3 +187,7 @@ $(OUTPUT)/tests/targets/operands: tests/targets/operands.c \
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -MMD -MP -o $@ $<
+
+# Not a target, but run like one, also in guests: it has all BPF programs inside.
+$(OUTPUT)/tests/targets/verified: HOW := -Ibpf -I$(OUTPUT) -lbpf
+$(OUTPUT)/tests/targets/verified: $(SKELETON)

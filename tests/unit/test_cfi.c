@@ -259,6 +259,43 @@ static void expressions(void **state)
 	assert_rule(&s.state[0].reg[CFI_RBX], CFI_IS_EXPRESSION, 0);
 }
 
+/* As libgcc reads it, and libgcrypt's assembly needs it. */
+static void registers_behind_an_expression(void **state)
+{
+	struct seen s = RUN(0x0e, 48, 0x0f, 2, 0x77, 0, 0x41, 0x0e, 56, 0x41, 0x0d, 3, 0x41, 0x0a,
+			    0x0f, 2, 0x77, 0, 0x0e, 64, 0x41, 0x0b, 0x0d, 7);
+
+	assert_int_equal(s.counts.bad, 0);
+	assert_int_equal(s.rows, 5);
+	assert_int_equal(s.state[0].cfa.kind, CFI_IS_EXPRESSION);
+	assert_int_equal(s.state[1].cfa.kind, CFI_IS_EXPRESSION);
+	assert_cfa(&s, 2, CFI_RBX, 56);
+	assert_int_equal(s.state[3].cfa.kind, CFI_IS_EXPRESSION);
+	assert_cfa(&s, 4, CFI_RSP, 56); /* the offset is remembered as well */
+}
+
+/* Without any CFA before there is nothing to change. */
+static void registers_of_no_cfa(void **state)
+{
+	static const uint8_t opcodes[] = {0x0d, 0x0e, 0x13};
+	static struct frames f;
+
+	for (size_t i = 0; i < sizeof(opcodes); i++) {
+		struct seen s;
+
+		f = (struct frames){0};
+		begin_cie(&f, 1, "zR", "\x1b", 1);
+		end_entry(&f);
+		begin_fde(&f, CODE, 0x40);
+		PUT(&f, 0x41, opcodes[i], 7);
+		end_entry(&f);
+		s = walk(&f);
+		assert_int_equal(s.counts.bad, 1);
+		assert_int_equal(s.rows, 1);
+		assert_int_equal(s.state[0].cfa.kind, CFI_UNSPECIFIED);
+	}
+}
+
 static void rows_end_with_the_function(void **state)
 {
 	struct seen s = RUN(0x0e, 16, 0x04, 0, 0, 2, 0, 0x0e, 24);
@@ -446,8 +483,6 @@ static void senseless_instructions(void **state)
 		{{0x41, 0x17}, 2},
 		{{0x41, 0x0f, 3, 0x77}, 4}, /* an expression past the end */
 		{{0x41, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 12},
-		{{0x41, 0x0f, 1, 0x50, 0x0e, 8}, 6}, /* an offset for an expression */
-		{{0x41, 0x0f, 1, 0x50, 0x0d, 8}, 6},
 		{{0x41, 0x04, 1, 2}, 4},		/* an advance cut off */
 		{{0x41, 0x0e, 0x80, 0x80}, 4},		/* LEB128 without an end */
 		{{0x41, 0x01, 0, 0x80, 0xc0, 0xff}, 6}, /* back */
@@ -544,6 +579,21 @@ static void bad_common_entries(void **state)
 		end_entry(&f);
 		assert_only_the_good(&f, 1);
 	}
+}
+
+/* Read again for each of its functions: nobody needs so much. */
+static void long_common_entry(void **state)
+{
+	static struct frames f;
+
+	f = (struct frames){0};
+	begin_cie(&f, 1, "zR", "\x1b", 1);
+	while (f.len < 1100)
+		PUT(&f, 0);
+	end_entry(&f);
+	begin_fde(&f, CODE, 0x40);
+	end_entry(&f);
+	assert_only_the_good(&f, 1);
 }
 
 static void bad_links_to_common_entries(void **state)
@@ -680,6 +730,8 @@ int main(void)
 		cmocka_unit_test(other_registers_are_read_over),
 		cmocka_unit_test(states_are_remembered),
 		cmocka_unit_test(expressions),
+		cmocka_unit_test(registers_behind_an_expression),
+		cmocka_unit_test(registers_of_no_cfa),
 		cmocka_unit_test(rows_end_with_the_function),
 		cmocka_unit_test(versions_and_forms),
 		cmocka_unit_test(old_eh_augmentation),
@@ -692,6 +744,7 @@ int main(void)
 		cmocka_unit_test(too_many_states),
 		cmocka_unit_test(long_numbers),
 		cmocka_unit_test(bad_common_entries),
+		cmocka_unit_test(long_common_entry),
 		cmocka_unit_test(bad_links_to_common_entries),
 		cmocka_unit_test(bad_functions),
 		cmocka_unit_test(lengths_past_the_end),

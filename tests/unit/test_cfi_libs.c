@@ -102,6 +102,8 @@ static bool same_operand(struct cursor *c, const Dwarf_Op *op)
 		return cursor__uleb(c) == op->number;
 	if (op->atom == DW_OP_const1u)
 		return cursor__byte(c) == op->number;
+	if (op->atom == DW_OP_const4s)
+		return (int32_t)cursor__number(c, 4) == (int64_t)op->number;
 	if (op->atom == DW_OP_const1s)
 		return (int8_t)cursor__byte(c) == (int64_t)op->number;
 	return op->atom == DW_OP_deref || (op->atom >= DW_OP_lit0 && op->atom <= DW_OP_lit31) ||
@@ -384,7 +386,7 @@ static void postgres(void **state)
 static void node(void **state)
 {
 	check_every(access(LIB "libnode.so.108", R_OK) ? "/usr/bin/node" : LIB "libnode.so.108",
-		    50000, SANITIZED ? 10 : 1);
+		    30000, SANITIZED ? 10 : 1);
 }
 
 static void llvm(void **state)
@@ -394,7 +396,7 @@ static void llvm(void **state)
 
 static void clang(void **state)
 {
-	check_every(LIB "libclang-cpp.so.14", 50000, SANITIZED ? 10 : 1);
+	check_every(LIB "libclang-cpp.so.14", 30000, SANITIZED ? 10 : 1);
 }
 
 /* Files as arguments: these instead. */

@@ -13,6 +13,7 @@
 
 #include "cfi_fixture.h"
 #include "elf/openfile.h"
+#include "fuzz_table.h"
 #include "stack/unwind_table.h"
 
 #define CODE_END (CODE + 0x60000)
@@ -59,6 +60,7 @@ static void build_well(void)
 	assert_int_equal(build(), 0);
 	assert_int_equal(table.bad_entries, 0);
 	assert_int_equal(table.vaddr, CODE & ~0xffff);
+	check_table(&table, rules);
 }
 
 static struct unwind_rule at(uint64_t vaddr)
@@ -191,6 +193,9 @@ static void where_rbp_is(void **state)
 /* As glibc describes __restore_rt, but for the other registers. */
 static void signal_frame(void **state)
 {
+	/* The same without the letter S is no signal's frame. */
+	FUNCTION(CODE + 0x20, 0x10, 0x0f, 4, 0x77, 0xa0, 1, 0x06, 0x10, 6, 3, 0x77, 0xf8, 0, 0x10,
+		 16, 3, 0x77, 0xa8, 1);
 	begin_cie(&frames, 1, "zRS", "\x1b", 1);
 	end_entry(&frames);
 	FUNCTION(CODE, 0x10, 0x0f, 4, 0x77, 0xa0, 1, 0x06, 0x10, 6, 3, 0x77, 0xf8, 0, 0x10, 16, 3,
@@ -201,6 +206,7 @@ static void signal_frame(void **state)
 	build_well();
 	assert_rule(CODE, UNWIND_SIGNAL, 0, 0, 0);
 	assert_none(CODE + 0x10);
+	assert_none(CODE + 0x20);
 	assert_int_equal(unwind_rules__count(rules), 3);
 }
 
@@ -308,15 +314,15 @@ static void who_starts_later_wins(void **state)
 {
 	FUNCTION(CODE, 0x100, 0x0e, 16, 0x02, 0x40, 0x0e, 24, 0x02, 0x40, 0x0e, 32);
 	FUNCTION(CODE + 0x60, 0x1000, 0x0e, 48);
-	FUNCTION(CODE + 0x80, 0x10, 0x0e, 56);
-	FUNCTION(CODE + 0x80, 0x20, 0x0e, 64); /* later in the section */
+	FUNCTION(CODE + 0x90, 0x10, 0x0e, 56);
+	FUNCTION(CODE + 0x90, 0x20, 0x0e, 64); /* later in the section */
 	build_well();
 	assert_rule(CODE + 0x5f, UNWIND_RSP, 24, UNWIND_RBP_SAME, 0);
 	assert_rule(CODE + 0x60, UNWIND_RSP, 48, UNWIND_RBP_SAME, 0);
-	assert_rule(CODE + 0x7f, UNWIND_RSP, 48, UNWIND_RBP_SAME, 0);
-	assert_rule(CODE + 0x80, UNWIND_RSP, 64, UNWIND_RBP_SAME, 0);
-	assert_rule(CODE + 0x9f, UNWIND_RSP, 64, UNWIND_RBP_SAME, 0);
-	assert_none(CODE + 0xa0);
+	assert_rule(CODE + 0x8f, UNWIND_RSP, 48, UNWIND_RBP_SAME, 0);
+	assert_rule(CODE + 0x90, UNWIND_RSP, 64, UNWIND_RBP_SAME, 0);
+	assert_rule(CODE + 0xaf, UNWIND_RSP, 64, UNWIND_RBP_SAME, 0);
+	assert_none(CODE + 0xb0);
 }
 
 static void functions_outside_the_code(void **state)
@@ -330,6 +336,29 @@ static void functions_outside_the_code(void **state)
 	assert_rule(CODE_END - 1, UNWIND_RSP, 24, UNWIND_RBP_SAME, 0);
 	assert_none(CODE_END);
 	assert_int_equal(table.entries, 4);
+}
+
+/* More than 32 bits count: nothing of it may come back at the other end. */
+static void functions_without_end(void **state)
+{
+	begin_cie(&frames, 1, "", NULL, 0);
+	put_entry_state(&frames);
+	end_entry(&frames);
+	begin_fde_head(&frames);
+	put_number(&frames, CODE + 0x1000, 8);
+	put_number(&frames, (1ULL << 32) - 0x1000, 8);
+	PUT(&frames, 0x0e, 16, 0x04, 0xff, 0xef, 0xff, 0xff, 0x0e, 24);
+	end_entry(&frames);
+	begin_fde_head(&frames);
+	put_number(&frames, CODE + 0x2000, 8);
+	put_number(&frames, 1ULL << 34, 8);
+	PUT(&frames, 0x0e, 32, 0x04, 0xff, 0xef, 0xff, 0xff, 0x0e, 40);
+	end_entry(&frames);
+	build_well();
+	assert_none(CODE + 0xfff);
+	assert_rule(CODE + 0x1000, UNWIND_RSP, 16, UNWIND_RBP_SAME, 0);
+	assert_rule(CODE + 0x2000, UNWIND_RSP, 32, UNWIND_RBP_SAME, 0);
+	assert_rule(CODE_END - 1, UNWIND_RSP, 32, UNWIND_RBP_SAME, 0);
 }
 
 static void a_bad_entry_holds_as_far_as_it_makes_sense(void **state)
@@ -512,8 +541,11 @@ static void two_sections(void **state)
 	assert_int_equal(elf_image__open_fd(fd, &img, NULL), 0);
 	assert_int_equal(elf_image__section(img, ".text", &text), 0);
 	assert_int_equal(unwind_table__build(img, rules, &table), 0);
-	assert_int_equal(table.entries, 3);
+	assert_int_equal(table.entries, 4);
 	assert_int_equal(table.bad_entries, 0);
+	/* .debug_frame says something else of the 24 bytes from 16 on. */
+	assert_rule(text.addr + 17, UNWIND_RBP, 16, UNWIND_RBP_AT_CFA, -16);
+	assert_rule(text.addr + 45, UNWIND_RBP, 16, UNWIND_RBP_AT_CFA, -16);
 	assert_rule(text.addr, UNWIND_RSP, 8, UNWIND_RBP_SAME, 0);
 	assert_none(text.addr + 148);
 	assert_rule(text.addr + 176, UNWIND_RSP, 8, UNWIND_RBP_SAME, 0);
@@ -543,6 +575,7 @@ int main(void)
 		TEST(any_order),
 		TEST(who_starts_later_wins),
 		TEST(functions_outside_the_code),
+		TEST(functions_without_end),
 		TEST(a_bad_entry_holds_as_far_as_it_makes_sense),
 		TEST(rules_are_shared),
 		TEST(nothing_of_use),

@@ -77,6 +77,7 @@ measure_postgres() {
 	detach bpftrace '^attached' bpftrace -p "$backend" -e \
 		"usdt:$pg/postgres:postgresql:* { @[probe] = count(); }
 		 interval:ms:100 /!@told/ { printf(\"attached\n\"); @told = 1; } END { clear(@); }"
+	measure_first_stacks
 	stop "$pgbench_job"
 	stop "$postmaster_job" INT
 }

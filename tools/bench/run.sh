@@ -84,6 +84,7 @@ libc=$(ldd "$alloc" | awk '/libc\.so/ { print $3 }')
 . "$here/spans.sh"
 . "$here/redis.sh"
 . "$here/attach.sh"
+. "$here/stacks.sh"
 . "$here/postgres.sh"
 . "$here/peers.sh"
 
@@ -113,6 +114,8 @@ measure_redis
 measure_bystander
 measure_libraries
 measure_detach
+measure_stacks
+measure_names
 measure_postgres
 progress
 for cell in heap.bpftrace usdt.bpftrace heap.bpftrace.took; do
@@ -133,6 +136,7 @@ span_rows
 redis_row
 bystander_row
 attach_rows
+stack_rows
 cat <<EOT
 | Ctrl-C to exit, heap, s | | | $(worst heap perftrace.took) | $(worst heap bpftrace.took) | \
 $(ratio heap perftrace.took heap bpftrace.took worst) of bpftrace |

@@ -97,8 +97,8 @@ static const struct option_row {
 	{OPT_FREE, "free", "LIB:FN(ptr=argN)", OPTIONS_HEAP | OPTIONS_LIST,
 	 "FN takes it back; both may be repeated"},
 	{OPT_MAX_LIVE, "max-live", "N", OPTIONS_HEAP, "room for N blocks alive at once"},
-	{OPT_STACK_DEPTH, "stack-depth", "N", OPTIONS_HEAP,
-	 "frames kept per call site, 0 to 32; 0 is cheapest"},
+	{OPT_STACK_DEPTH, "stack-depth", "N", OPTIONS_HEAP | OPTIONS_CPU,
+	 "frames kept of a call stack, 0 to 128; 0 is cheapest"},
 	{OPT_RING, "ring", "SIZE", OPTIONS_RUN, "buffer between kernel and perftrace"},
 	{OPT_NO_LOG, "no-log", NULL, OPTIONS_LOG, "do not append to the default log as well"},
 	{OPT_DRY_RUN, "dry-run", NULL, OPTIONS_DRY_RUN,
@@ -315,7 +315,7 @@ static int apply(struct options *o, const struct option_row *row, const char *va
 		return 0;
 	case OPT_STACK_DEPTH:
 		if (!parse_count(value, STACK_DEPTH_MAX, &n))
-			return bad_value(row, value, "a number of frames up to 32", err);
+			return bad_value(row, value, "a number of frames up to 128", err);
 		o->stack_depth = n;
 		return 0;
 	case OPT_RING:

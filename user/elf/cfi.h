@@ -46,6 +46,7 @@ struct cfi_rule {
 
 struct cfi_state {
 	struct cfi_rule cfa;
+	struct cfi_rule plain_cfa; /* the last that was register + offset */
 	struct cfi_rule reg[CFI_REGISTERS];
 };
 

@@ -119,7 +119,7 @@ static void copy_state(struct cfi_state *to, const struct cfi_state *from)
 	pair *target = (pair *)to;
 
 	_Static_assert(sizeof(*to) % sizeof(pair) == 0, "copied whole");
-#pragma GCC unroll 18
+#pragma GCC unroll 19
 	for (size_t i = 0; i < sizeof(*to) / sizeof(pair); i++)
 		target[i] = source[i];
 }
@@ -142,24 +142,32 @@ static int restore_state(struct program *p)
 
 static void define_cfa(struct program *p, uint64_t reg, uint64_t offset)
 {
-	p->state.cfa = (struct cfi_rule){
+	p->state.plain_cfa = (struct cfi_rule){
 		.kind = CFI_REGISTER, .reg = short_register(reg), .offset = (int64_t)offset};
+	p->state.cfa = p->state.plain_cfa;
 }
 
-/* Only the register or only the offset: of a CFA that has both. */
+/*
+ * Only the register or only the offset. Behind an expression, where DWARF forbids both, assembly of
+ * libgcrypt relies on what libgcc's unwinder does: the register ends the expression and goes with
+ * the last offset, an offset alone waits for that.
+ */
 static int change_cfa_register(struct program *p, uint64_t reg)
 {
-	if (p->state.cfa.kind != CFI_REGISTER)
+	if (p->state.plain_cfa.kind != CFI_REGISTER)
 		return SENSELESS;
-	p->state.cfa.reg = short_register(reg);
+	p->state.plain_cfa.reg = short_register(reg);
+	p->state.cfa = p->state.plain_cfa;
 	return 0;
 }
 
 static int change_cfa_offset(struct program *p, uint64_t offset)
 {
-	if (p->state.cfa.kind != CFI_REGISTER)
+	if (p->state.plain_cfa.kind != CFI_REGISTER)
 		return SENSELESS;
-	p->state.cfa.offset = (int64_t)offset;
+	p->state.plain_cfa.offset = (int64_t)offset;
+	if (p->state.cfa.kind == CFI_REGISTER)
+		p->state.cfa = p->state.plain_cfa;
 	return 0;
 }
 

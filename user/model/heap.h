@@ -56,7 +56,7 @@ struct heap_totals {
 struct heap_snapshot {
 	bool traced; /* false: no allocator was found, or the heap was not asked for */
 	bool sampled;
-	bool by_process;   /* sites of different processes are kept apart */
+	bool by_process;   /* sites of different processes are kept apart: everybody was traced */
 	uint64_t begin_ns; /* since when the heap was traced */
 	uint64_t taken_ns;
 	uint64_t age_ns; /* what aged_* of the sites mean; 0 = they are not filled */

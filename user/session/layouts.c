@@ -14,7 +14,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define GLANCE_NS	(50 * NSEC_PER_MSEC)
+#define GLANCE_NS	(45 * NSEC_PER_MSEC) /* at every look of the session */
 #define GLANCE_MAX_NS	(10 * NSEC_PER_SEC)
 #define GLANCE_SHARE	256 /* one part in so many of a CPU is for looking at processes */
 #define CODE_PAUSE_NS	(10 * NSEC_PER_MSEC)
@@ -344,7 +344,7 @@ static void note_answer(struct resident *r, bool found, uint64_t now_ns)
 /* True when other files are mapped than before. */
 static bool glance(struct layouts *l, struct resident *r, uint64_t now_ns)
 {
-	uint64_t before = cpu_ns(), pause;
+	uint64_t before = cpu_ns(), took, pause;
 	struct code_glance seen;
 	bool other_files, other_code;
 
@@ -355,9 +355,13 @@ static bool glance(struct layouts *l, struct resident *r, uint64_t now_ns)
 	note_answer(r, other_code, now_ns);
 	r->seen = seen;
 	r->seen_valid = true;
+	/* New files are taken in once, which may be expensive; all else comes again and again. */
+	took = cpu_ns() - before;
 	if (other_code || (r->layout->retry_ns && now_ns >= r->layout->retry_ns))
 		load_and_update(l, r);
-	pause = (cpu_ns() - before) * GLANCE_SHARE * HASH_COUNT(l->residents);
+	if (!other_files)
+		took = cpu_ns() - before;
+	pause = took * GLANCE_SHARE * HASH_COUNT(l->residents);
 	pause = pause < GLANCE_NS ? GLANCE_NS : pause > GLANCE_MAX_NS ? GLANCE_MAX_NS : pause;
 	r->next_glance_ns = now_ns + pause;
 	return other_files;

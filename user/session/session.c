@@ -95,7 +95,7 @@ static int heap_at(struct session *s, struct heap_snapshot *heap, uint64_t when_
 	heap->taken_ns = when_ns;
 	heap->age_ns = s->options.age_ns;
 	heap->sampled = heap_is_sampled(s);
-	heap->by_process = s->options.everybody || s->roster.roots.len > 1;
+	heap->by_process = s->options.everybody; /* whose is the question then */
 	if (!heap->traced)
 		return 0;
 	family__purge_gone(s->family);

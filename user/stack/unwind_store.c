@@ -18,9 +18,8 @@
 typedef VEC(struct unwind_mapping) mapping_list;
 typedef VEC(struct unwind_object *) object_list;
 
-/* A list of mappings in its place, of one layout or of several that are alike. */
+/* A list of mappings in its place. */
 struct slice {
-	unsigned int users;
 	bool cut; /* some of it found no room */
 	uint32_t first, n;
 	object_list objects; /* referred to, one for each mapping of theirs */
@@ -74,8 +73,7 @@ void unwind_store__free(struct unwind_store *store)
 		return;
 	HASH_ITER (hh, store->layouts, layout, next) {
 		HASH_DEL(store->layouts, layout);
-		if (!--layout->slice->users)
-			free_slice(layout->slice);
+		free_slice(layout->slice);
 		free(layout);
 	}
 	vec_free(&store->quarantine);
@@ -260,8 +258,6 @@ static void leave_slice(struct unwind_store *store, struct slice *slice, uint64_
 {
 	struct quarantined *q;
 
-	if (--slice->users)
-		return;
 	store->mappings -= slice->n;
 	q = slice->n ? vec_push(&store->quarantine) : NULL;
 	if (q) /* else the places are lost, no more */
@@ -296,7 +292,6 @@ static int write_slice(struct unwind_store *store, const mapping_list *list, obj
 		free(slice);
 		return ret;
 	}
-	slice->users = 1;
 	slice->cut = any_cut(objects);
 	slice->n = list->len;
 	memcpy(&slice->objects, objects, sizeof(slice->objects));
@@ -384,17 +379,6 @@ int unwind_store__set_layout(struct unwind_store *store, uint64_t number, pid_t 
 	if (ret) /* what it was is true no more */
 		unwind_store__drop_layout(store, number, now_ns);
 	return ret ? ret : cut ? -EAGAIN : 0;
-}
-
-int unwind_store__copy_layout(struct unwind_store *store, uint64_t number, uint64_t like,
-			      uint64_t now_ns)
-{
-	struct stored_layout *known = find_layout(store, like);
-
-	if (!known || number == like)
-		return known ? 0 : -ENOENT;
-	known->slice->users++;
-	return show(store, number, known->slice, now_ns);
 }
 
 void unwind_store__drop_layout(struct unwind_store *store, uint64_t number, uint64_t now_ns)

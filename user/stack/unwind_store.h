@@ -82,9 +82,6 @@ int unwind_store__bind(struct unwind_store *store, const struct unwind_memory *m
  */
 int unwind_store__set_layout(struct unwind_store *store, uint64_t layout, pid_t pid,
 			     const struct maps *maps, uint64_t now_ns);
-/* `layout` maps what `like` maps now. -ENOENT: that is not known. */
-int unwind_store__copy_layout(struct unwind_store *store, uint64_t layout, uint64_t like,
-			      uint64_t now_ns);
 /* Nobody has it any more. */
 void unwind_store__drop_layout(struct unwind_store *store, uint64_t layout, uint64_t now_ns);
 

@@ -97,7 +97,13 @@ HOST_UNUSED void host__reset(void)
 #define bpf_probe_read_user(to, size, from)	    memory__read(to, size, from, false)
 #define bpf_copy_from_user(to, size, from)	    memory__read(to, size, from, true)
 #define bpf_probe_read_user_str(to, size, from)	    memory__read_text(to, size, from)
-#define bpf_probe_read_kernel(to, size, from)	    memcpy(to, from, size)
+#define bpf_probe_read_kernel(to, size, from)	    host__copy(to, size, from)
+
+HOST_UNUSED long host__copy(void *to, __u32 size, const void *from)
+{
+	memcpy(to, from, size);
+	return 0;
+}
 
 /* A task of one thread leads its own group. */
 HOST_UNUSED struct task_struct *host__task(void)

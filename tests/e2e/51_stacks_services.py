@@ -12,6 +12,7 @@ import postgres
 import stacks
 
 SHARE = 0.995
+ALL = ("--json", "--top", "100000", "-d", "60")
 SECONDS = 20 if h.LONG else 2
 
 # Allocations by C code at the end of long ways: the codecs of json, decimal, zlib, sqlite3.
@@ -67,7 +68,7 @@ def judge(what, document, functions, at_least):
 def of_postgresql():
     with postgres.Cluster() as cluster:
         cluster.pgbench("-i", "-s", "1", "-q")
-        tracer = h.Tracer("leaks", "--json", "--top", "100000", "-p", cluster.postmaster(), "-d", "60")
+        tracer = h.Tracer("leaks", *ALL, "-p", cluster.postmaster())
         # Backends at work when it ends have what they hold.
         load = h.Process(["runuser", "-u", "postgres", "--", f"{cluster.bin}/pgbench", "-h",
                           cluster.directory, "-n", "-c", "2", "-T", "60", "postgres"],
@@ -88,7 +89,7 @@ def of_redis():
                         "--appendonly", "no", "--daemonize", "no", "--dir", os.getcwd()])
     h.wait_until(lambda: h.run("redis-cli", "-p", port, "ping", check_code=False).strip() == "PONG",
                  10, "redis-server to answer")
-    tracer = h.Tracer("leaks", "--json", "--top", "100000", "-p", server.pid, "-d", "60")
+    tracer = h.Tracer("leaks", *ALL, "-p", server.pid)
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         h.run("redis-benchmark", "-p", port, "-q", "-n", "4000", "-r", "5000", "-P", "4", "-t",
@@ -106,7 +107,7 @@ def of_python():
         f.write(PYTHON.replace("SECONDS", str(SECONDS)))
     target = h.Target("python3.11", "-I", "program.py", path="/usr/bin/python3.11",
                       env={"PYTHONMALLOC": "default"})
-    _, result = h.trace_to_truth(target, "leaks", "--json", "--top", "100000", "-d", "60")
+    _, result = h.trace_to_truth(target, "leaks", *ALL)
     document = h.keeps_contract("leaks", result)
     judge("python3.11", document, [{"_start", "clone", "clone3"},
                                    {"Py_BytesMain", "start_thread", "pthread_create", "clone3"}],
@@ -116,7 +117,7 @@ def of_python():
 
 def of_cxx():
     target = h.Target("deep", 200)
-    _, result = h.trace_to_truth(target, "leaks", "--json", "--top", "100000", "-d", "60", "--stack-depth", "128")
+    _, result = h.trace_to_truth(target, "leaks", *ALL, "--stack-depth", "128")
     document = h.keeps_contract("leaks", result)
     target.is_healthy()
     books = stacks.ledger(document)

@@ -3,8 +3,6 @@
 """What addresses mean changes while it is traced: libraries that take each other's place, another
 program by exec, children. Every call site is named after what was mapped when it was called, and a
 tenth of a second after a mapping has come its stacks are complete."""
-import os
-
 import harness as h
 import stacks
 

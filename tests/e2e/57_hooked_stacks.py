@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Functions whose return is hooked, by this perftrace or by another, have a foreign return address on
-the stack: stacks go through them all the same."""
+"""Functions whose return is hooked, by this perftrace or by another, have a foreign return address
+on the stack: stacks go through them all the same."""
 import harness as h
 import stacks
 

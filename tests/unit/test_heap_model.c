@@ -54,6 +54,24 @@ static void same_places_become_one_site(void **state)
 	heap_snapshot__free(&heap);
 }
 
+/* A copy of a library in a container is the same code; another version at the same path is not. */
+static void build_ids_say_what_is_the_same(void **state)
+{
+	struct heap_snapshot heap = {0};
+
+	add(&heap, "/lib/a.so", 0x10, 50)->frames[0].build_id = "c0ffee";
+	add(&heap, "/overlay/lib/a.so", 0x10, 30)->frames[0].build_id = "c0ffee";
+	add(&heap, "/lib/a.so", 0x10, 7)->frames[0].build_id = "decaf";
+	add(&heap, "/lib/a.so", 0x10, 3);
+	heap_snapshot__merge_sites(&heap);
+	heap_snapshot__sort_by_live(&heap);
+	assert_int_equal(heap.sites.len, 3);
+	assert_int_equal(heap.sites.data[0].live_bytes, 80);
+	assert_int_equal(heap.sites.data[1].live_bytes, 7);
+	assert_int_equal(heap.sites.data[2].live_bytes, 3);
+	heap_snapshot__free(&heap);
+}
+
 static void a_cut_stack_is_not_the_whole_one(void **state)
 {
 	struct heap_snapshot heap = {0};
@@ -83,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_places_become_one_site),
+		cmocka_unit_test(build_ids_say_what_is_the_same),
 		cmocka_unit_test(a_cut_stack_is_not_the_whole_one),
 		cmocka_unit_test(unreadable_stacks_stay_apart),
 	};

@@ -77,6 +77,32 @@ static void halves_before_the_attach_are_unmatched(void **state)
 	assert_true(ledger__is_complete(&ledger));
 }
 
+static void stacks_are_complete_or_have_a_reason(void **state)
+{
+	struct ledger_input in = {0};
+	struct ledger ledger;
+
+	ledger__settle(&ledger, &in);
+	assert_int_equal(ledger.stacks.captured, 0);
+	assert_true(ledger__complete_stacks(&ledger) == 1);
+	in.counters[COUNTER_STACKS_COMPLETE] = 75;
+	in.counters[COUNTER_STACKS_NO_RULE] = 20;
+	in.counters[COUNTER_STACKS_NO_TABLES] = 5;
+	ledger__settle(&ledger, &in);
+	assert_int_equal(ledger.stacks.captured, 100);
+	assert_int_equal(ledger.stacks.complete, 75);
+	assert_int_equal(ledger.stacks.ended[UNWIND_STOP_NO_RULE], 20);
+	assert_int_equal(ledger.stacks.ended[UNWIND_STOP_NO_TABLES], 5);
+	assert_true(ledger__complete_stacks(&ledger) == 0.75);
+	/* A cut stack is no loss. */
+	assert_true(ledger__is_complete(&ledger));
+	assert_string_equal(unwind_stop_name(UNWIND_STOP_END), "end");
+	assert_string_equal(unwind_stop_name(UNWIND_STOP_NO_MAPPING), "no_mapping");
+	assert_string_equal(unwind_stop_name(UNWIND_STOP_READ_FAULT), "read_fault");
+	assert_string_equal(unwind_stop_name(UNWIND_STOP_DEPTH), "depth");
+	assert_string_equal(unwind_stop_name(UNWIND_STOPS), "unknown");
+}
+
 static void counters_know_their_names(void **state)
 {
 	assert_string_equal(counter_name(COUNTER_HEAP_ALLOCS), "heap_allocs");
@@ -92,6 +118,7 @@ int main(void)
 		cmocka_unit_test(residuals_have_a_sign),
 		cmocka_unit_test(an_untraced_heap_has_no_residual),
 		cmocka_unit_test(halves_before_the_attach_are_unmatched),
+		cmocka_unit_test(stacks_are_complete_or_have_a_reason),
 		cmocka_unit_test(counters_know_their_names),
 	};
 

@@ -114,6 +114,34 @@ static void frames_without_a_function(void **state)
 	assert_string_equal(strbuf_str(&out), "app+0x99");
 }
 
+/* Rounded down, and reasons only where there is reason to ask. */
+static void data_says_how_many_stacks_are_complete(void **state)
+{
+	const struct text_style style = {0};
+	const struct run_info run = {.target.from_start = true};
+	const struct heap_snapshot heap = {.traced = true};
+	struct ledger_input in = {0};
+	struct ledger ledger;
+
+	in.counters[COUNTER_STACKS_COMPLETE] = 99999;
+	in.counters[COUNTER_STACKS_NO_RULE] = 1;
+	ledger__settle(&ledger, &in);
+	text_data(&out, &style, &run, &heap, &ledger);
+	assert_string_equal(strbuf_str(&out), "DATA    0 events, 0 lost, books balanced, 99.9 % "
+					      "complete stacks\n");
+	strbuf_reset(&out);
+	in.counters[COUNTER_STACKS_COMPLETE] = 50;
+	in.counters[COUNTER_STACKS_NO_RULE] = 40;
+	in.counters[COUNTER_STACKS_DEPTH] = 10;
+	ledger__settle(&ledger, &in);
+	text_data(&out, &style, &run, &heap, &ledger);
+	assert_string_equal(
+		strbuf_str(&out),
+		"DATA    0 events, 0 lost, books balanced, 50.0 % complete stacks\n"
+		"        40 stacks cut in code without usable unwind information\n"
+		"        10 stacks cut at the number of frames that are kept (--stack-depth)\n");
+}
+
 static void stacks_end_with_main(void **state)
 {
 	struct heap_frame frames[] = {
@@ -280,12 +308,19 @@ static void cutting_counts_characters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(the_summary_is_one_screen),       CASE(long_names_lose_their_middle),
-		CASE(frames_without_a_function),       CASE(stacks_end_with_main),
-		CASE(losses_are_told_in_words),	       CASE(unknown_is_not_zero),
-		CASE(growth_within_the_error_is_none), CASE(the_leak_report_answers_first),
-		CASE(nothing_held_is_good_news),       CASE(verdicts_have_their_colour),
-		CASE(hostile_symbols_are_escaped),     CASE(notes_wrap_at_words),
+		CASE(the_summary_is_one_screen),
+		CASE(long_names_lose_their_middle),
+		CASE(frames_without_a_function),
+		CASE(stacks_end_with_main),
+		CASE(data_says_how_many_stacks_are_complete),
+		CASE(losses_are_told_in_words),
+		CASE(unknown_is_not_zero),
+		CASE(growth_within_the_error_is_none),
+		CASE(the_leak_report_answers_first),
+		CASE(nothing_held_is_good_news),
+		CASE(verdicts_have_their_colour),
+		CASE(hostile_symbols_are_escaped),
+		CASE(notes_wrap_at_words),
 		CASE(cutting_counts_characters),
 	};
 

@@ -51,6 +51,20 @@ void stack_text__function(struct strbuf *out, const struct heap_frame *f)
 		place_without_function(out, f);
 }
 
+const char *stack_text__stop(unsigned int stop)
+{
+	static const char *const reasons[UNWIND_STOPS] = {
+		[UNWIND_STOP_END] = "it is complete",
+		[UNWIND_STOP_NO_MAPPING] = "an address in no mapping that is known",
+		[UNWIND_STOP_NO_RULE] = "code without usable unwind information",
+		[UNWIND_STOP_READ_FAULT] = "its memory could not be read",
+		[UNWIND_STOP_DEPTH] = "--stack-depth frames are kept",
+		[UNWIND_STOP_NO_TABLES] = "unwind tables were not there yet",
+	};
+
+	return stop < UNWIND_STOPS ? reasons[stop] : "for an unknown reason";
+}
+
 static bool is_below_program(const struct heap_frame *f)
 {
 	static const char *const names[] = {
@@ -85,20 +99,6 @@ uint32_t stack_text__depth(const struct call_site *site)
 	while (depth && is_below_program(&site->frames[depth - 1]))
 		depth--;
 	return depth ? depth : site->depth;
-}
-
-const char *stack_text__stop(unsigned int stop)
-{
-	static const char *const reasons[UNWIND_STOPS] = {
-		[UNWIND_STOP_END] = "it is complete",
-		[UNWIND_STOP_NO_MAPPING] = "an address in no mapping that is known",
-		[UNWIND_STOP_NO_RULE] = "code without usable unwind information",
-		[UNWIND_STOP_READ_FAULT] = "its memory could not be read",
-		[UNWIND_STOP_DEPTH] = "--stack-depth frames are kept",
-		[UNWIND_STOP_NO_TABLES] = "unwind tables were not there yet",
-	};
-
-	return stop < UNWIND_STOPS ? reasons[stop] : "for an unknown reason";
 }
 
 void stack_text__line(struct strbuf *out, const struct call_site *site, size_t columns)

@@ -2,7 +2,6 @@
 """What cases about call stacks share: names as they are compared, and what the ledger says of
 completeness."""
 import os
-import re
 
 import harness as h
 

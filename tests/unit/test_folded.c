@@ -55,6 +55,18 @@ static void outermost_first_most_samples_first(void **state)
 	gives("t;main;leaf 40\nt;main 3\n");
 }
 
+static void functions_without_name_are_where_they_start(void **state)
+{
+	struct heap_frame frames[] = {
+		{.module = "/lib/li;b.so", .offset = 0x107, .unnamed_start = 0x100},
+		{.module = "/lib/li;b.so", .offset = 0x307},
+		{.function = "main", .unnamed_start = 9},
+	};
+
+	add(frames, 3, 3);
+	gives("t;main;[li\\073b.so];li\\073b.so+0x100 3\n");
+}
+
 static void same_names_are_one_line(void **state)
 {
 	struct heap_frame a[] = {{.function = "leaf", .offset = 1}, {.function = "main"}};
@@ -126,6 +138,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(outermost_first_most_samples_first, start, stop),
+		cmocka_unit_test_setup_teardown(functions_without_name_are_where_they_start, start,
+						stop),
 		cmocka_unit_test_setup_teardown(same_names_are_one_line, start, stop),
 		cmocka_unit_test_setup_teardown(the_kernels_frames_are_marked, start, stop),
 		cmocka_unit_test_setup_teardown(code_without_a_name_is_its_module, start, stop),

@@ -72,6 +72,8 @@ static void names_of_a_debug_file(void **state)
 	module = open_module("o.so", &facts);
 	assert_null(module->debug);
 	assert_false(module__find(module, vaddr_of("inner") + 1, &pool, &name));
+	assert_int_equal(module__function_start(module, vaddr_of("inner") + 1), vaddr_of("inner"));
+	assert_int_equal(module__function_start(module, 0), 0);
 	assert_true(module__find(module, vaddr_of("outer") + 1, &pool, &name));
 	module__free(module);
 	sh("objcopy --add-gnu-debuglink=o.debug o.so");

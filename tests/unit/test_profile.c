@@ -164,6 +164,32 @@ static void what_has_no_name_or_no_stack(void **state)
 	assert_int_equal(find(NULL, NULL)->flat, 5);
 }
 
+/* Without names they are told apart by where they start; with a name that says nothing. */
+static void functions_without_name_are_told_apart(void **state)
+{
+	struct heap_frame frames[] = {
+		{.module = "/lib/x.so", .offset = 0x101, .unnamed_start = 0x100},
+		{.module = "/lib/x.so", .offset = 0x107, .unnamed_start = 0x100},
+		{.module = "/lib/x.so", .offset = 0x207, .unnamed_start = 0x200},
+		{.module = "/lib/x.so", .offset = 0x307},
+		{.module = "/lib/x.so", .function = "f", .unnamed_start = 0x400},
+		{.module = "/lib/x.so", .function = "f"},
+	};
+
+	for (uint64_t i = 0; i < 6; i++)
+		profile__add_stack(&p, &frames[i], 1)->count = 1 << i;
+	settle(63);
+	assert_int_equal(p.functions.len, 4);
+	assert_string_equal(p.functions.data[0].function, "f");
+	assert_int_equal(p.functions.data[0].flat, 16 + 32);
+	assert_int_equal(p.functions.data[1].unnamed_start, 0);
+	assert_int_equal(p.functions.data[1].flat, 8);
+	assert_int_equal(p.functions.data[2].unnamed_start, 0x200);
+	assert_int_equal(p.functions.data[2].flat, 4);
+	assert_int_equal(p.functions.data[3].unnamed_start, 0x100);
+	assert_int_equal(p.functions.data[3].flat, 1 + 2);
+}
+
 static void the_kernel_is_apart(void **state)
 {
 	struct profile_stack *stack = add("aa", 6);
@@ -206,6 +232,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(same_text_is_the_same_function, start, stop),
 		cmocka_unit_test_setup_teardown(a_boundary_between_texts_counts, start, stop),
 		cmocka_unit_test_setup_teardown(what_has_no_name_or_no_stack, start, stop),
+		cmocka_unit_test_setup_teardown(functions_without_name_are_told_apart, start, stop),
 		cmocka_unit_test_setup_teardown(the_kernel_is_apart, start, stop),
 		cmocka_unit_test_setup_teardown(samples_are_time, start, stop),
 		cmocka_unit_test_setup_teardown(nothing, start, stop),

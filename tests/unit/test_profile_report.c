@@ -185,8 +185,10 @@ static void the_document(void **state)
 	    "\"file\":\"/src/parse.cc\",\"line\":7,\"inlined\":false},");
 	has("\"count\":100,");
 	has("\"truncated\":true}],\"functions\":[{\"function\":\"parse(char const*)\","
-	    "\"module\":\"/opt/app/bin/server\",\"kernel\":false,\"inlined\":false,\"flat\":200,"
-	    "\"cum\":200},{\"function\":\"clear_page\",\"module\":\"[kernel]\",\"kernel\":true,");
+	    "\"module\":\"/opt/app/bin/"
+	    "server\",\"function_start\":null,\"kernel\":false,\"inlined\":false,\"flat\":200,"
+	    "\"cum\":200},{\"function\":\"clear_page\",\"module\":\"[kernel]\",\"function_start\":"
+	    "null,\"kernel\":true,");
 	has("\"flat\":0,\"cum\":300}],\"ledger\":{\"seen\":");
 	has("\"overhead\":{");
 	has("\"notes\":[\"stacks end at code");

@@ -18,10 +18,11 @@
  * store); NULL and line 0 are unknown.
  */
 struct heap_frame {
-	const char *function; /* demangled */
-	const char *module;   /* path of the mapped file */
-	const char *build_id; /* hex */
-	uint64_t offset;      /* in the module's file; the address itself when module is NULL */
+	const char *function;	/* demangled */
+	const char *module;	/* path of the mapped file */
+	const char *build_id;	/* hex */
+	uint64_t offset;	/* in the module's file; the address itself when module is NULL */
+	uint64_t unnamed_start; /* of a function without name: where it starts; 0 = unknown */
 	const char *file;
 	uint32_t line;
 	bool inlined; /* inlined into the next frame */

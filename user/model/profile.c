@@ -37,7 +37,7 @@ struct tally {
 	struct profile_function sum;
 	uint64_t seen; /* number of the last stack that has counted it */
 	UT_hash_handle hh;
-	char key[]; /* kernel or not, module, function */
+	char key[]; /* kernel or not, where it starts if it has no name, module, function */
 };
 
 static size_t put_text(char *to, const char *text)
@@ -57,12 +57,14 @@ static size_t text_size(const char *text)
 
 static struct tally *find_tally(struct tally **all, const struct heap_frame *f, bool kernel)
 {
-	size_t size = 1 + text_size(f->module) + text_size(f->function), at = 1;
+	uint64_t start = f->function ? 0 : f->unnamed_start;
+	size_t at = 1 + sizeof(start), size = at + text_size(f->module) + text_size(f->function);
 	struct tally *fresh = calloc(1, sizeof(*fresh) + size), *known;
 
 	if (!fresh)
 		return NULL;
 	fresh->key[0] = kernel;
+	memcpy(fresh->key + 1, &start, sizeof(start));
 	at += put_text(fresh->key + at, f->module);
 	put_text(fresh->key + at, f->function);
 	HASH_FIND(hh, *all, fresh->key, size, known);
@@ -70,8 +72,11 @@ static struct tally *find_tally(struct tally **all, const struct heap_frame *f, 
 		free(fresh);
 		return known;
 	}
-	fresh->sum = (struct profile_function){
-		.function = f->function, .module = f->module, .kernel = kernel, .inlined = true};
+	fresh->sum = (struct profile_function){.function = f->function,
+					       .module = f->module,
+					       .unnamed_start = start,
+					       .kernel = kernel,
+					       .inlined = true};
 	HASH_ADD(hh, *all, key, size, fresh);
 	if (fresh->hh.tbl)
 		return fresh;
@@ -164,7 +169,9 @@ static int by_flat(const void *left, const void *right)
 		order = compare_numbers(b->cum, a->cum);
 	if (!order)
 		order = compare_text(a->function, b->function);
-	return order ? order : compare_text(a->module, b->module);
+	if (!order)
+		order = compare_text(a->module, b->module);
+	return order ? order : compare_numbers(a->unnamed_start, b->unnamed_start);
 }
 
 static int by_count(const void *left, const void *right)

@@ -25,11 +25,13 @@ struct profile_stack {
 };
 
 /*
- * A function of a module. Code without a name is one function per module, samples without any
- * frame are one without module. Samples, like `count` above.
+ * A function of a module. Functions without name are told apart by where they start; where that is
+ * not known, too, they are one per module. Samples without any frame are one without module.
+ * Samples, like `count` above.
  */
 struct profile_function {
 	const char *function, *module; /* borrowed from a frame; NULL = unknown */
+	uint64_t unnamed_start;	       /* as in a frame */
 	bool kernel;
 	bool inlined;  /* wherever it was met */
 	uint64_t flat; /* in the function itself */

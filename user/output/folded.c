@@ -38,6 +38,9 @@ static void add_frame(struct strbuf *out, const struct heap_frame *f, bool kerne
 	strbuf_putc(out, ';');
 	if (f->function) {
 		add_name(out, f->function);
+	} else if (module && f->unnamed_start) {
+		add_name(out, module);
+		strbuf_printf(out, "+0x%" PRIx64, f->unnamed_start);
 	} else if (!module) {
 		strbuf_puts(out, "[unknown]");
 	} else if (*module == '[') {

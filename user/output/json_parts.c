@@ -157,6 +157,8 @@ void json_stack(struct json *j, const char *key, const struct heap_frame *frames
 		else
 			json_null(j, "line");
 		json_bool(j, "inlined", f->inlined);
+		if (f->unnamed_start)
+			json_u64(j, "function_start", f->unnamed_start);
 		json_close(j);
 	}
 	json_close(j);

@@ -23,6 +23,10 @@ static void add_function(struct json *j, const struct profile_function *f)
 	json_object(j, NULL);
 	json_string(j, "function", f->function);
 	json_string(j, "module", f->module);
+	if (f->unnamed_start)
+		json_u64(j, "function_start", f->unnamed_start);
+	else
+		json_null(j, "function_start");
 	json_bool(j, "kernel", f->kernel);
 	json_bool(j, "inlined", f->inlined);
 	json_u64(j, "flat", f->flat);
@@ -40,6 +44,7 @@ static void add_notes(struct json *j, const struct profile_report *r)
 		p->cpu_known ? NULL : "cpu_ns: not known, processes came and went",
 		p->stacks.len ? "stack: function, file and line are null where no symbols or debug "
 				"information tell them; "
+				"function_start: where a function without name starts, null for others; "
 				"module in brackets: the kernel or code without a file; offset of "
 				"kernel frames: in the function"
 			      : NULL,

@@ -65,6 +65,8 @@ static void add_function(struct strbuf *out, const struct profile_function *f)
 {
 	if (f->function)
 		vis(out, f->function, VIS_NAME_MAX);
+	else if (f->unnamed_start) /* its module stands beside it */
+		strbuf_printf(out, "+0x%" PRIx64, f->unnamed_start);
 	else
 		strbuf_puts(out, f->module ? "(no symbol)" : "(no stack)");
 	if (f->inlined)

@@ -62,6 +62,7 @@ static uint32_t name_user_frames(struct reading *r, const struct cpu_stack *stac
 			break;
 		frames[n] = (struct heap_frame){
 			.function = frame.function,
+			.unnamed_start = frame.unnamed_start,
 			.module = frame.path ? frame.path : frame.module,
 			.build_id =
 				frame.build_id[0] ? names__intern(r->names, frame.build_id) : NULL,

@@ -66,6 +66,7 @@ static uint32_t name_frames(struct reading *r, const struct heap_site *site,
 			break;
 		frames[n] = (struct heap_frame){
 			.function = frame.function,
+			.unnamed_start = frame.unnamed_start,
 			.module = frame.path ? frame.path : frame.module,
 			.build_id =
 				frame.build_id[0] ? names__intern(r->names, frame.build_id) : NULL,

@@ -58,6 +58,7 @@ void module__free(struct module *module)
 	for (int i = 0; i < MODULE_SOURCES; i++)
 		free_symbols(&module->sources[i]);
 	elf_imports__free(module->imports);
+	fde_index__free(module->functions);
 	elf_image__free(module->debug);
 	elf_image__free(module->image);
 	free(module->path);
@@ -237,4 +238,18 @@ bool module__find(struct module *module, uint64_t vaddr, struct string_pool *poo
 	out->readable = readable_name(from, found);
 	out->start = found->vaddr;
 	return true;
+}
+
+uint64_t module__function_start(struct module *module, uint64_t vaddr)
+{
+	uint64_t start;
+
+	if (!module->functions_tried) {
+		module->functions_tried = true;
+		if (module->image && !elf_image__changed(module->image))
+			fde_index__load(module->image, &module->functions);
+	}
+	if (!module->functions || fde_index__function_start(module->functions, vaddr, &start))
+		return 0;
+	return start;
 }

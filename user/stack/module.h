@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "elf/fde_index.h"
 #include "elf/image.h"
 #include "elf/imports.h"
 #include "elf/symbols.h"
@@ -39,6 +40,8 @@ struct module {
 	struct module_symbols sources[MODULE_SOURCES];
 	bool imports_tried;
 	struct elf_imports *imports; /* NULL: not read */
+	bool functions_tried;
+	struct fde_index *functions; /* NULL: not read */
 	char build_id[ELF_BUILD_ID_HEX_MAX];
 };
 
@@ -65,5 +68,10 @@ struct module *module__new_vdso(void);
  */
 bool module__find(struct module *module, uint64_t vaddr, struct string_pool *pool,
 		  struct module_name *out);
+/*
+ * Where the function around a vaddr starts, by the unwind information: what tells functions apart
+ * that have no names. 0 if that is not known.
+ */
+uint64_t module__function_start(struct module *module, uint64_t vaddr);
 
 #endif

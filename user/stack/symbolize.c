@@ -268,8 +268,10 @@ static void name_function(struct symbolizer *sym, const struct range *range, uin
 	if (module->image && elf_image__offset_to_vaddr(module->image, offset, &vaddr))
 		vaddr = offset;
 	out->file_vaddr_offset = vaddr + (address - lookup);
-	if (!module__find(module, vaddr, &sym->strings, &name))
+	if (!module__find(module, vaddr, &sym->strings, &name)) {
+		out->unnamed_start = module__function_start(module, vaddr);
 		return;
+	}
 	out->raw_name = name.raw;
 	out->function = name.readable;
 	out->function_offset = out->file_vaddr_offset - name.start;

@@ -34,8 +34,11 @@ struct frame {
 	/* The address in the module: a vaddr of its ELF file. Without a file the address itself. */
 	uint64_t file_vaddr_offset;
 	uint64_t function_offset; /* the address minus the function's start, bytes */
-	bool return_address;	  /* resolved as such: the call before it is meant */
-	bool executable_mapping;  /* false: not code, the other fields say nothing */
+	/* Of a function without name: the vaddr where it starts, by unwind information; 0 =
+	 * unknown. */
+	uint64_t unnamed_start;
+	bool return_address;	 /* resolved as such: the call before it is meant */
+	bool executable_mapping; /* false: not code, the other fields say nothing */
 };
 
 /* What was met on the way to names, for those who ask why some are missing. */

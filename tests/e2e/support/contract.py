@@ -309,15 +309,16 @@ CPU = {"schema": ("perftrace/cpu/1",), "target": "object", "duration_s": "number
        "ledger": "object", "overhead": "object", "notes": "list"}
 CPU_STACK = {"count": "size", "comm": "text", "pid": "size", "kernel_frames": "size",
              "complete": "flag", "stack": "list"}
-CPU_FUNCTION = {"function~": "text", "module~": "text", "kernel": "flag", "inlined": "flag",
-                "flat": "size", "cum": "size"}
+CPU_FUNCTION = {"function~": "text", "module~": "text", "function_start~": "size",
+                "kernel": "flag", "inlined": "flag", "flat": "size", "cum": "size"}
 
 
 def _names(stack):
-    """A function is its name in its module, the kernel's apart; without a frame it is nothing."""
+    """A function is its name in its module, or where it starts there, the kernel's apart; without
+    a frame it is nothing."""
     if not stack["stack"]:
-        return [(None, None, False)]
-    return [(f["function"], f["module"], i < stack["kernel_frames"])
+        return [(None, None, None, False)]
+    return [(f["function"], f["module"], f.get("function_start"), i < stack["kernel_frames"])
             for i, f in enumerate(stack["stack"])]
 
 
@@ -330,7 +331,7 @@ def _functions(c, document):
         for name in set(names):
             cum[name] = cum.get(name, 0) + stack["count"]
     for i, f in enumerate(document["functions"]):
-        name = (f["function"], f["module"], f["kernel"])
+        name = (f["function"], f["module"], f["function_start"], f["kernel"])
         c.claim((f["flat"], f["cum"]) == (flat.get(name, 0), cum.pop(name, None)),
                 f"functions[{i}]", "flat and cum are not those of the stacks")
     c.claim(not cum, "functions", f"missing: {list(cum)[:3]}")

@@ -43,6 +43,22 @@ static inline void write_text(const char *path, const char *text)
 	write_file(path, text, strlen(text));
 }
 
+/* The vaddr of a symbol, as nm(1) listed it in `list`. */
+static inline uint64_t built_vaddr(const char *list, const char *name)
+{
+	char line[256], symbol[128];
+	FILE *f = fopen(list, "r");
+	unsigned long at, found = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx %*c %127s", &at, symbol) == 2 && !strcmp(symbol, name))
+			found = at;
+	fclose(f);
+	assert_int_not_equal(found, 0);
+	return found;
+}
+
 static inline int built_dir__make(void **state)
 {
 	/* What is started here is no business of the sanitizers. */

@@ -56,17 +56,7 @@ static const char source[] =
 
 static uint64_t vaddr_of(const char *name)
 {
-	char line[256], symbol[128];
-	FILE *f = fopen("prog.nm", "r");
-	unsigned long at, found = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx %*c %127s", &at, symbol) == 2 && !strcmp(symbol, name))
-			found = at;
-	fclose(f);
-	assert_int_not_equal(found, 0);
-	return found;
+	return built_vaddr("prog.nm", name);
 }
 
 static void build(const char *how)

@@ -12,17 +12,7 @@
 
 static uint64_t vaddr_of(const char *name)
 {
-	char line[256], symbol[128];
-	FILE *f = fopen("o.nm", "r");
-	unsigned long at, found = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx %*c %127s", &at, symbol) == 2 && !strcmp(symbol, name))
-			found = at;
-	fclose(f);
-	assert_int_not_equal(found, 0);
-	return found;
+	return built_vaddr("o.nm", name);
 }
 
 /* The module of a file that this process maps. */

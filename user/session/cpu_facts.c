@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/notice.h"
+#include "session/named_stack.h"
 #include "stack/kallsyms.h"
 
 #define FRAMES_MAX (CPU_KERNEL_DEPTH_MAX + STACK_DEPTH_MAX)
@@ -49,38 +50,17 @@ static uint32_t name_kernel_frames(struct reading *r, const struct cpu_stack *st
 	return n;
 }
 
-static uint32_t name_user_frames(struct reading *r, const struct cpu_stack *stack,
-				 struct heap_frame *frames)
-{
-	uint32_t n = 0;
-
-	for (; n < stack->depth && n < STACK_DEPTH_MAX; n++) {
-		struct frame frame;
-
-		symbolizer__resolve(r->symbolizer, stack->layout, stack->frames[n], true, &frame);
-		if (n && !frame.executable_mapping && stack->stop != UNWIND_STOP_END)
-			break;
-		frames[n] = (struct heap_frame){
-			.function = frame.function,
-			.unnamed_start = frame.unnamed_start,
-			.module = frame.path ? frame.path : frame.module,
-			.build_id =
-				frame.build_id[0] ? names__intern(r->names, frame.build_id) : NULL,
-			.offset = frame.executable_mapping ? frame.file_vaddr_offset
-							   : stack->frames[n],
-		};
-	}
-	return n;
-}
-
 static int add_stack(void *arg, const struct cpu_stack *stack)
 {
 	struct heap_frame frames[FRAMES_MAX];
 	struct reading *r = arg;
 	uint32_t kernel = name_kernel_frames(r, stack, frames);
-	uint32_t user = name_user_frames(r, stack, frames + kernel);
-	struct profile_stack *out = profile__add_stack(r->profile, frames, kernel + user);
+	uint32_t user = stack->depth < STACK_DEPTH_MAX ? stack->depth : STACK_DEPTH_MAX;
+	struct profile_stack *out;
 
+	user = named_stack(r->symbolizer, r->names, stack->layout, (const uint64_t *)stack->frames,
+			   user, stack->stop, frames + kernel);
+	out = profile__add_stack(r->profile, frames, kernel + user);
 	if (!out)
 		return -ENOMEM;
 	out->kernel_depth = kernel;

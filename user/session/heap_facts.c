@@ -8,6 +8,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "session/named_stack.h"
+
 /* What is alive of one site, counted block by block. */
 struct live_count {
 	uint64_t key;
@@ -48,43 +50,16 @@ static int count_block(void *arg, const struct live_key *key, const struct live_
 	return 0;
 }
 
-/*
- * Names the frames. Where the stack was followed by frame pointers, a frame outside executable
- * mappings is no return address but what a stray one led to: the stack ends before it. Returns the
- * depth.
- */
-static uint32_t name_frames(struct reading *r, const struct heap_site *site,
-			    struct heap_frame frames[STACK_DEPTH_MAX])
-{
-	uint32_t n = 0;
-
-	for (; n < site->depth && n < STACK_DEPTH_MAX; n++) {
-		struct frame frame;
-
-		symbolizer__resolve(r->symbolizer, site->layout, site->frames[n], true, &frame);
-		if (n && !frame.executable_mapping && site->stop != UNWIND_STOP_END)
-			break;
-		frames[n] = (struct heap_frame){
-			.function = frame.function,
-			.unnamed_start = frame.unnamed_start,
-			.module = frame.path ? frame.path : frame.module,
-			.build_id =
-				frame.build_id[0] ? names__intern(r->names, frame.build_id) : NULL,
-			.offset = frame.executable_mapping ? frame.file_vaddr_offset
-							   : site->frames[n],
-		};
-	}
-	return n;
-}
-
 static int add_site(void *arg, uint64_t key, const struct heap_site *site)
 {
 	struct heap_frame frames[STACK_DEPTH_MAX];
 	struct reading *r = arg;
 	struct live_count *count;
 	struct call_site *out;
-	uint32_t depth = name_frames(r, site, frames);
+	uint32_t depth = site->depth < STACK_DEPTH_MAX ? site->depth : STACK_DEPTH_MAX;
 
+	depth = named_stack(r->symbolizer, r->names, site->layout, (const uint64_t *)site->frames,
+			    depth, site->stop, frames);
 	out = heap_snapshot__add_site(r->heap, frames, depth);
 	if (!out)
 		return -ENOMEM;

@@ -30,7 +30,8 @@ _Static_assert(COUNTER_STACKS_COMPLETE + UNWIND_STOP_NO_MAPPING == COUNTER_STACK
  *
  * Returns the number of frames, at most config.stack_depth; frames beyond are left as they were.
  * *hash becomes the identity of (layout, frames), s->stop says why the stack ends there, and one
- * of the counters STACKS_* has counted it.
+ * of the counters STACKS_* has counted it. With a config.stack_depth of 0 nothing is captured, and
+ * nothing counted.
  */
 static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 here, __u64 layout,
 					   struct stack_scratch *s, __u64 frames[STACK_DEPTH_MAX],
@@ -38,6 +39,11 @@ static __always_inline __u32 capture_stack(struct pt_regs *regs, __u64 here, __u
 {
 	__u32 n, stop;
 
+	if (!config.stack_depth) {
+		s->stop = UNWIND_STOP_DEPTH;
+		*hash = mix(0, layout);
+		return 0;
+	}
 	if (s->seen != layouts_changed || s->layout != layout)
 		unwind_look_at_layout(s, layout);
 	s->frame = regs->ip + 1;

@@ -456,8 +456,6 @@ GLOBAL int unwind_walk(struct stack_scratch *s, struct stack_frames *frames, __u
 	s->depth = 0;
 	s->signal_at = 0;
 	s->window_at = 0;
-	if (!config.stack_depth)
-		return 0;
 	stop = unwind_frame(s, frames, here);
 	for (__u32 i = 0; i < STACK_DEPTH_MAX && stop == UNWIND_ON; i++) {
 		unwind_ordinary(s, frames);

@@ -224,7 +224,8 @@ static struct capture capture_at(__u64 here, __u64 layout)
 	c.stop = scratch->stop;
 	memcpy(c.frames, frames, sizeof(c.frames));
 	free(frames);
-	assert_int_equal(stacks_counted(), counted_before + 1);
+	/* Where no frames are wanted there is no stack that was cut. */
+	assert_int_equal(stacks_counted(), counted_before + !!host_config.stack_depth);
 	return c;
 }
 

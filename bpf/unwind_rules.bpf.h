@@ -93,21 +93,30 @@ find_mapping(const struct unwind_mapping_table *table, const struct stack_scratc
 	return address >= mapping->start && address < mapping->end ? mapping : NULL;
 }
 
-/* The number of the rule that holds at offset `low` in a page. */
-static __always_inline __u32 find_row(const struct unwind_shard *shard,
-				      const struct unwind_page *page, __u64 low)
+/* A halfword of a shard, wherever that leads. */
+static __always_inline __u64 half_at(const struct unwind_shard *shard, __u64 i)
 {
-	__u64 first = page->first, n = page->rows, at = 0;
-	const struct unwind_row *row;
+	return shard->half[i & (UNWIND_SHARD_HALVES - 1)];
+}
+
+/* The number of the rule that holds at offset `low` in a page. */
+static __always_inline __u32 find_number(const struct unwind_shard *shard,
+					 const struct unwind_page *page, __u64 low)
+{
+	__u64 first = page->first, n = page->rows, at = 0, which;
 
 #pragma unroll
 	for (__u64 step = (1 << UNWIND_PAGE_BITS) / 2; step; step /= 2) {
-		__u64 next = at + step, i = (first + next) & (UNWIND_SHARD_ROWS - 1);
+		__u64 next = at + step;
 
-		at += step & below(next, n) & ~below(low, shard->row[i].start);
+		at += step & below(next, n) & ~below(low, half_at(shard, first + next));
 	}
-	row = &shard->row[(first + at) & (UNWIND_SHARD_ROWS - 1)];
-	return n && row->start <= low ? row->rule : UNWIND_RULE_NONE;
+	if (!n || half_at(shard, first + at) > low)
+		return UNWIND_RULE_NONE;
+	if (!page->rules)
+		return half_at(shard, first + n + at);
+	which = shard->byte[(2 * (first + n) + at) & (2 * UNWIND_SHARD_HALVES - 1)];
+	return half_at(shard, first + UNWIND_PAGE_NUMBERS(n) + which);
 }
 
 static __always_inline __u64 find_rule_in_page(__u32 number, __u64 low)
@@ -123,7 +132,7 @@ static __always_inline __u64 find_rule_in_page(__u32 number, __u64 low)
 	shard = bpf_map_lookup_elem(&unwind_shards, &key);
 	if (!shard)
 		return 0;
-	key = find_row(shard, page, low);
+	key = find_number(shard, page, low);
 	rule = bpf_map_lookup_elem(&unwind_rules, &key);
 	if (!rule || rule->cfa > UNWIND_REGISTER)
 		return 0;

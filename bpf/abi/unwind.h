@@ -6,8 +6,8 @@
  *
  *   layout -> its mappings, ascending -> page of 64 KB -> rows, ascending -> rule
  *
- * Rows lie in shards, each the one value of an array element, so that a search inside a page needs
- * no map lookup; the rows of a page never cross a shard's end.
+ * The rows of a page are one piece of a shard, each the one value of an array element, so that a
+ * search inside a page needs no map lookup; a piece never crosses a shard's end.
  */
 #ifndef PERFTRACE_ABI_UNWIND_H
 #define PERFTRACE_ABI_UNWIND_H
@@ -15,20 +15,17 @@
 #include "abi/types.h"
 
 #define UNWIND_PAGE_BITS    16
-#define UNWIND_SHARD_BITS   18 /* rows per shard: 1 MB of them */
-#define UNWIND_SHARD_ROWS   (1U << UNWIND_SHARD_BITS)
+#define UNWIND_SHARD_BITS   19 /* halfwords per shard: 1 MB of them */
+#define UNWIND_SHARD_HALVES (1U << UNWIND_SHARD_BITS)
 #define UNWIND_RULES_MAX    32768
 #define UNWIND_MAPPINGS_MAX 65536 /* of all layouts together; a power of two */
 #define UNWIND_LAYOUT_MAX   4096  /* mappings of one layout; a power of two */
 
-/* From `start` on, within its page of 64 KB, to the next row the rule of that number holds. */
-struct unwind_row {
-	__u16 start;
-	__u16 rule;
-};
-
 struct unwind_shard {
-	struct unwind_row row[UNWIND_SHARD_ROWS];
+	union {
+		__u16 half[UNWIND_SHARD_HALVES];
+		__u8 byte[2 * UNWIND_SHARD_HALVES];
+	};
 };
 
 /*
@@ -71,12 +68,30 @@ struct unwind_rule {
 #define UNWIND_RULE_NONE 0
 #define UNWIND_RULE_END	 1
 
-/* Rows of 64 KB of code. `first` counts through all shards; the first row starts at or below the
- * page's first covered address, an empty page has `rows` 0. */
+/*
+ * Rows of 64 KB of code. From the `start` of a row on, within the page, to the next row's, one rule
+ * holds; the first row starts at or below the page's first covered address. Most pages have few
+ * different rules, and say for each row in one byte which of them:
+ *
+ *	u16 start[rows];	ascending
+ *	u8  which[rows];	index of number[]; a byte of padding if `rows` is odd
+ *	u16 number[rules];	of the rule, for all objects together
+ *
+ * Where that would not be smaller, or there are more than UNWIND_PAGE_RULES, `rules` is 0:
+ *
+ *	u16 start[rows];
+ *	u16 number[rows];
+ */
+#define UNWIND_PAGE_ROWS  (1U << UNWIND_PAGE_BITS) /* at most */
+#define UNWIND_PAGE_RULES 256			   /* at most */
 struct unwind_page {
-	__u32 first;
-	__u32 rows; /* at most 65536 */
+	__u32 first;	 /* where the piece begins, in halfwords through all shards */
+	__u32 rows : 20; /* 0: nothing is known of this page */
+	__u32 rules : 12;
 };
+
+/* Halfwords from the piece's beginning to number[], if `rules` is not 0. */
+#define UNWIND_PAGE_NUMBERS(rows) ((rows) + ((rows) + 1) / 2)
 
 enum unwind_mapping_kind {
 	UNWIND_BY_RULES,	 /* pages from first_page on */

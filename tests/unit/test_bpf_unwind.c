@@ -982,7 +982,7 @@ static void hashes(void **state)
 /* ---- tables ---- */
 
 /* What the searches find is what going through the rows finds. */
-static void searches(void **state)
+static void search_everywhere(void)
 {
 	struct {
 		__u64 address;
@@ -1028,6 +1028,40 @@ static void searches(void **state)
 	}
 }
 
+static void searches(void **state)
+{
+	search_everywhere();
+	tables.wide = true;
+	search_everywhere();
+	tables.wide = false;
+}
+
+/* As many rows as a page may have, an odd number of them first, with as many rules as possible. */
+static void full_pages(void **state)
+{
+	enum { RULES = UNWIND_PAGE_RULES };
+	unsigned int n[] = {UNWIND_PAGE_ROWS - 1, UNWIND_PAGE_ROWS};
+	__u16 first;
+
+	tables__reset();
+	first = tables__rule((struct unwind_rule){.cfa = UNWIND_RSP, .offset = 8});
+	for (unsigned int i = 1; i < RULES; i++)
+		tables__rule((struct unwind_rule){.cfa = UNWIND_RSP, .offset = 8 + i});
+	tables__map(CODE, CODE + 2 * UNWIND_PAGE_ROWS, UNWIND_BY_RULES);
+	for (unsigned int p = 0; p < 2; p++)
+		for (unsigned int i = 0; i < n[p]; i++)
+			tables__row(CODE + p * UNWIND_PAGE_ROWS + i, first + (i * 7 + p) % RULES);
+	tables__publish(LAYOUT);
+	unwind_look_at_layout(scratch, LAYOUT);
+	assert_int_equal(tables__pages()[0].rules, RULES);
+	assert_int_equal(tables__pages()[1].rows, UNWIND_PAGE_ROWS);
+	for (unsigned int p = 0; p < 2; p++)
+		for (unsigned int i = 0; i < n[p]; i++)
+			assert_int_equal(UNWIND_OFFSET_OF(find_rule(
+						 scratch, CODE + p * UNWIND_PAGE_ROWS + i)),
+					 8 + (i * 7 + p) % RULES);
+}
+
 /* As many mappings as a layout may have. */
 static void many_mappings(void **state)
 {
@@ -1067,7 +1101,7 @@ static void hostile_tables(void **state)
 	layout = host_map__lookup(MAP_OF(&unwind_layouts), &number);
 	for (unsigned int i = 0; i < 3000; i++) {
 		if (i % 100 == 0) {
-			fill_randomly(tables__rows(), 0x4000);
+			fill_randomly(tables__shard(), 0x4000);
 			fill_randomly(tables__pages(), TABLES_PAGES * sizeof(struct unwind_page));
 			fill_randomly(tables__rules(), 0x1000);
 			fill_randomly(tables__mappings(), 0x1000);
@@ -1169,6 +1203,7 @@ int main(void)
 		TEST(changed_mappings),
 		TEST(hashes),
 		TEST(searches),
+		TEST(full_pages),
 		TEST(many_mappings),
 		TEST(hostile_tables),
 		TEST(asking_for_tables),

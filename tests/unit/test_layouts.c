@@ -162,8 +162,8 @@ static struct room begin(void)
 
 	memset(&fake, 0, sizeof(fake));
 	fake.memory = (struct unwind_memory){
-		.rows = zeroes(SHARDS * sizeof(struct unwind_shard)),
-		.n_rows = SHARDS * UNWIND_SHARD_ROWS,
+		.halves = zeroes(SHARDS * sizeof(struct unwind_shard)),
+		.n_halves = SHARDS * UNWIND_SHARD_HALVES,
 		.pages = zeroes(PAGES * sizeof(struct unwind_page)),
 		.n_pages = PAGES,
 		.rules = zeroes(UNWIND_RULES_MAX * sizeof(struct unwind_rule)),
@@ -183,7 +183,7 @@ static void end(struct room *r)
 {
 	layouts__free(r->layouts);
 	symbolizer__free(r->symbolizer);
-	munmap(fake.memory.rows, SHARDS * sizeof(struct unwind_shard));
+	munmap(fake.memory.halves, SHARDS * sizeof(struct unwind_shard));
 	munmap(fake.memory.pages, PAGES * sizeof(struct unwind_page));
 	munmap(fake.memory.rules, UNWIND_RULES_MAX * sizeof(struct unwind_rule));
 	munmap(fake.memory.mappings, UNWIND_MAPPINGS_MAX * sizeof(struct unwind_mapping));

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "code_file.h"
+#include "stack/unwind_piece.h"
 #include "stack/unwind_store.h"
 
 #define SHARDS	    2
@@ -49,13 +50,24 @@ static int make_table(const struct elf_image *img, struct unwind_rules *rules,
 	out->n_pages = (code->p_vaddr + code->p_filesz - first + PAGE_BYTES - 1) / PAGE_BYTES;
 	out->n_rows = out->n_pages * maker.rows_per_page;
 	out->pages = calloc(out->n_pages, sizeof(*out->pages));
-	out->rows = calloc(out->n_rows, sizeof(*out->rows));
+	out->halves = calloc(out->n_rows, 2 * sizeof(*out->halves));
 	assert_non_null(out->pages);
-	assert_non_null(out->rows);
-	for (size_t i = 0; i < out->n_pages; i++)
-		out->pages[i] = (struct unwind_page){i * maker.rows_per_page, maker.rows_per_page};
-	for (size_t i = 0; i < out->n_rows; i++)
-		out->rows[i] = (struct unwind_row){i % maker.rows_per_page, 100 + maker.calls};
+	assert_non_null(out->halves);
+	for (size_t i = 0; i < out->n_pages; i++) {
+		struct unwind_page *page = &out->pages[i];
+		uint16_t *piece = out->halves + out->n_halves;
+
+		/* One kind of page and the other. */
+		*page = (struct unwind_page){out->n_halves, maker.rows_per_page, i % 2};
+		for (uint32_t row = 0; row < page->rows; row++) {
+			piece[row] = row;
+			if (!page->rules)
+				piece[page->rows + row] = 100 + maker.calls;
+		}
+		if (page->rules)
+			piece[UNWIND_PAGE_NUMBERS(page->rows)] = 100 + maker.calls;
+		out->n_halves += unwind_piece__halves(*page);
+	}
 	return 0;
 }
 
@@ -130,7 +142,9 @@ static int find(uint64_t number, uint64_t pc)
 	check_layout(number);
 	for (uint32_t i = 0; i < layout->n; i++) {
 		const struct unwind_mapping *m = &kernel.memory.mappings[layout->first + i];
+		const uint16_t *piece;
 		struct unwind_page page;
+		uint64_t end;
 		int rule = NO_RULE;
 
 		if (pc < m->start || pc >= m->end)
@@ -138,13 +152,15 @@ static int find(uint64_t number, uint64_t pc)
 		if (m->kind == UNWIND_BY_FRAME_POINTER)
 			return FRAME_CHAIN;
 		page = kernel.memory.pages[m->first_page + ((pc - m->base) >> UNWIND_PAGE_BITS)];
-		assert_true(page.first + page.rows <= kernel.memory.n_rows);
+		end = page.first + unwind_piece__halves(page);
+		assert_true(end <= kernel.memory.n_halves);
 		if (page.rows)
 			assert_int_equal(page.first >> UNWIND_SHARD_BITS,
-					 (page.first + page.rows - 1) >> UNWIND_SHARD_BITS);
-		for (uint32_t r = page.first; r < page.first + page.rows; r++)
-			if (kernel.memory.rows[r].start <= ((pc - m->base) & (PAGE_BYTES - 1)))
-				rule = kernel.memory.rows[r].rule;
+					 (end - 1) >> UNWIND_SHARD_BITS);
+		piece = kernel.memory.halves + page.first;
+		for (uint32_t r = 0; r < page.rows; r++)
+			if (piece[r] <= ((pc - m->base) & (PAGE_BYTES - 1)))
+				rule = unwind_piece__number(piece, page, r);
 		return rule;
 	}
 	return NOT_MAPPED;
@@ -159,8 +175,8 @@ static struct unwind_store *begin_with(size_t n_mappings, unwind_build_fn build)
 	maker.rows_per_page = 10;
 	kernel.n_shown = kernel.published = 0;
 	kernel.memory = (struct unwind_memory){
-		.rows = calloc(SHARDS, sizeof(struct unwind_shard)),
-		.n_rows = SHARDS * UNWIND_SHARD_ROWS,
+		.halves = calloc(SHARDS, sizeof(struct unwind_shard)),
+		.n_halves = SHARDS * UNWIND_SHARD_HALVES,
 		.pages = calloc(PAGES, sizeof(struct unwind_page)),
 		.n_pages = PAGES,
 		.rules = calloc(UNWIND_RULES_MAX, sizeof(struct unwind_rule)),
@@ -180,7 +196,7 @@ static struct unwind_store *begin(void)
 static void end(struct unwind_store *store)
 {
 	unwind_store__free(store);
-	free(kernel.memory.rows);
+	free(kernel.memory.halves);
 	free(kernel.memory.pages);
 	free(kernel.memory.rules);
 	free(kernel.memory.mappings);
@@ -276,11 +292,11 @@ static void pages_never_cross_a_shard(void **state)
 	struct unwind_store *store = begin();
 	struct code_file f;
 
-	/* Four of these pages fit a shard. */
+	/* Five of these pages fit a shard. */
 	maker.rows_per_page = 60000;
-	code_file__write(&f, dir, "large", 1, 0, 7 * PAGE_BYTES);
+	code_file__write(&f, dir, "large", 1, 0, 9 * PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
-	for (uint64_t page = 0; page < 7; page++) /* find() looks at shards */
+	for (uint64_t page = 0; page < 9; page++) /* find() looks at shards */
 		assert_int_equal(find(1, CODE_START + page * PAGE_BYTES), 101);
 	end(store);
 }

@@ -293,6 +293,54 @@ static void functions_over_pages(void **state)
 	assert_int_equal(table.n_rows, 8);
 }
 
+/* Rows in sixteen bytes each, of `rules` rules in turn. */
+static void many_rows(uint64_t start, unsigned int rows, unsigned int rules)
+{
+	begin_fde(&frames, start, rows * 16);
+	for (unsigned int i = 0; i < rows; i++)
+		PUT(&frames, 0x0e, (uint8_t)(i % rules | 0x80), (uint8_t)(i % rules >> 7), 0x50);
+	end_entry(&frames);
+}
+
+static void assert_many_rows(uint64_t start, unsigned int rows, unsigned int rules)
+{
+	for (unsigned int i = 0; i < rows; i++) {
+		assert_rule(start + i * 16, UNWIND_RSP, (int)(i % rules), UNWIND_RBP_SAME, 0);
+		assert_rule(start + i * 16 + 15, UNWIND_RSP, (int)(i % rules), UNWIND_RBP_SAME, 0);
+	}
+}
+
+static void assert_page(size_t i, uint32_t rows, uint32_t rules, uint32_t halves)
+{
+	assert_int_equal(table.pages[i].rows, rows);
+	assert_int_equal(table.pages[i].rules, rules);
+	assert_int_equal((i + 1 < table.n_pages ? table.pages[i + 1].first : table.n_halves) -
+				 table.pages[i].first,
+			 halves);
+}
+
+/* Of their own, as long as one byte tells them apart, and they take less room than they save. */
+static void numbers_of_pages(void **state)
+{
+	many_rows(CODE, 3000, 255);	      /* one more: none */
+	many_rows(CODE + 0x10000, 3000, 256); /* one more: too many */
+	many_rows(CODE + 0x20000, 1001, 100);
+	many_rows(CODE + 0x30000, 200, 98); /* the end's makes 99 of 201: less than half */
+	many_rows(CODE + 0x40000, 200, 99);
+	build_well();
+	assert_page(0, 3001, 256, 3001 + 1501 + 256);
+	assert_page(1, 3001, 0, 2 * 3001);
+	assert_page(2, 1002, 101, 1002 + 501 + 101);
+	assert_page(3, 201, 99, 201 + 101 + 99);
+	assert_page(4, 201, 0, 2 * 201);
+	assert_page(5, 0, 0, 0);
+	assert_many_rows(CODE, 3000, 255);
+	assert_many_rows(CODE + 0x10000, 3000, 256);
+	assert_many_rows(CODE + 0x20000, 1001, 100);
+	assert_many_rows(CODE + 0x30000, 200, 98);
+	assert_many_rows(CODE + 0x40000, 200, 99);
+}
+
 static void any_order(void **state)
 {
 	/* Places that are scattered over all pages, in no order. */
@@ -392,7 +440,7 @@ static void rules_are_shared(void **state)
 static void nothing_of_use(void **state)
 {
 	assert_int_equal(build(), -ENOENT);
-	assert_null(table.rows);
+	assert_null(table.halves);
 	assert_null(table.pages);
 	FUNCTION(CODE_END, 0x100, 0x0e, 16);
 	FUNCTION(CODE, 0x100, 0x3f);
@@ -414,7 +462,7 @@ static void too_many_rules(void **state)
 	section = frames_section(&many);
 	assert_int_equal(unwind_table__build_section(&section, CODE, CODE_END, rules, &table),
 			 -E2BIG);
-	assert_null(table.rows);
+	assert_null(table.halves);
 	assert_in_range(unwind_rules__count(rules), 2, 2 + UNWIND_IMAGE_RULES_MAX + 1);
 }
 
@@ -572,6 +620,7 @@ int main(void)
 		TEST(padding_and_gaps),
 		TEST(equal_neighbours_are_one_row),
 		TEST(functions_over_pages),
+		TEST(numbers_of_pages),
 		TEST(any_order),
 		TEST(who_starts_later_wins),
 		TEST(functions_outside_the_code),

@@ -3,9 +3,9 @@
  * stack_floor OBJECT [FRAMES=44] [TURNS=8]: what a stack costs at a probe, side by side. The same
  * calls, FRAMES deep, once as compilers make them without frame pointers and once with; a probe at
  * the innermost one takes no stack, the kernel's (bpf_get_stack, frame pointers), or ours by hand-
- * made rules or by frame pointers. All probes are there all the time, and everything is measured in
- * turns; the best round of each counts. "one": the same function calls itself; "many": every frame
- * is another function's. A line for each:
+ * made rules or by frame pointers; "cold": without remembering any rule from the stack before. All
+ *probes are there all the time, and everything is measured in turns; the best round of each counts.
+ *"one": the same function calls itself; "many": every frame is another function's. A line for each:
  *
  *	one no_fp own NS RATIO
  *
@@ -28,6 +28,7 @@
 #include "abi/unwind.h"
 #include "stack_floor.h"
 
+#define ROWS  2048 /* of a page: as large libraries have */
 #define BATCH 2000 /* calls between two looks at the clock */
 
 /*
@@ -63,8 +64,8 @@ __asm__(".p2align 5\n.globl many_no_fp\n.type many_no_fp,@function\nmany_no_fp:\
 	".globl many_fp_end\nmany_fp_end:\n");
 
 #define LEAF(name) FUNCTION(name) "nop\nret\n"
-__asm__(".globl leaves\nleaves:\n" LEAF(leaf_none) LEAF(leaf_kernel)
-		LEAF(leaf_own) ".globl leaves_end\nleaves_end:\n");
+__asm__(".globl leaves\nleaves:\n" LEAF(leaf_none) LEAF(leaf_kernel) LEAF(leaf_own)
+		LEAF(leaf_cold) ".globl leaves_end\nleaves_end:\n");
 
 typedef void (*leaf_fn)(void);
 typedef void (*caller_fn)(int depth, leaf_fn leaf);
@@ -75,6 +76,7 @@ extern char call_no_fp_end[], call_fp_end[], many_no_fp[], many_no_fp_end[], man
 void leaf_none(void);
 void leaf_kernel(void);
 void leaf_own(void);
+void leaf_cold(void);
 
 /* Its callers are left out of the stacks: the rule here says that it is the outermost frame. */
 __attribute__((noinline)) static void outermost(caller_fn call, int depth, leaf_fn leaf)
@@ -98,16 +100,28 @@ struct tables {
 	struct unwind_mapping_table {
 		struct unwind_mapping mapping[UNWIND_MAPPINGS_MAX];
 	} * mappings;
-	uint32_t n_rows, n_pages, n_mappings;
+	uint32_t n_halves, n_pages, n_mappings;
 	int pages_fd;
 };
+
+/* A row every 32 bytes; on to the next page's. */
+static void add_rows(struct tables *t, struct unwind_page *page, uint16_t rule)
+{
+	uint16_t *piece = &t->shard->half[t->n_halves];
+
+	*page = (struct unwind_page){.first = t->n_halves, .rows = ROWS, .rules = 1};
+	for (uint32_t i = 0; i < ROWS; i++)
+		piece[i] = (uint16_t)(i * (0x10000 / ROWS));
+	piece[UNWIND_PAGE_NUMBERS(ROWS)] = rule;
+	t->n_halves += UNWIND_PAGE_NUMBERS(ROWS) + 1;
+}
 
 /* One mapping with the same rule everywhere; it lies in one page of 64 KB or in two. */
 static int add_mapping(struct tables *t, const void *start, const void *end, uint32_t kind,
 		       uint16_t rule)
 {
 	struct unwind_mapping m = {.start = (uintptr_t)start, .end = (uintptr_t)end, .kind = kind};
-	struct unwind_page page = {.rows = 1};
+	struct unwind_page page;
 	uint32_t i = t->n_mappings;
 
 	m.base = m.start & ~0xffffULL;
@@ -119,8 +133,7 @@ static int add_mapping(struct tables *t, const void *start, const void *end, uin
 	t->mappings->mapping[i] = m;
 	t->n_mappings++;
 	for (uint64_t at = m.base; at < m.end; at += 0x10000) {
-		page.first = t->n_rows;
-		t->shard->row[t->n_rows++] = (struct unwind_row){.rule = rule};
+		add_rows(t, &page, rule);
 		if (bpf_map_update_elem(t->pages_fd, &t->n_pages, &page, BPF_ANY))
 			return -errno;
 		t->n_pages++;
@@ -241,7 +254,7 @@ static const struct way {
 } ways[] = {
 	{"fp none", call_fp, leaf_none, 0},	{"fp kernel", call_fp, leaf_kernel, 0},
 	{"fp own", call_fp, leaf_own, 0},	{"no_fp none", call_no_fp, leaf_none, 3},
-	{"no_fp own", call_no_fp, leaf_own, 3},
+	{"no_fp own", call_no_fp, leaf_own, 3}, {"no_fp cold", call_no_fp, leaf_cold, 3},
 };
 #define KERNEL 1
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))
@@ -295,7 +308,7 @@ static int report(struct bpf_object *object, int frames, int turns, int is_many)
 			if (ns < best[i])
 				best[i] = ns;
 			/* The function that the rules call the outermost one is a frame, too. */
-			err |= ways[i].leaf == leaf_own &&
+			err |= (ways[i].leaf == leaf_own || ways[i].leaf == leaf_cold) &&
 			       (result(object, OWN_FRAMES) != (uint64_t)frames + 1 ||
 				result(object, OWN_STOP) != UNWIND_STOP_END);
 		}
@@ -326,7 +339,8 @@ int main(int argc, char **argv)
 	}
 	object = load(argv[1]);
 	if (!object || fill_tables(object) || attach(object, "no_stack", leaf_none) ||
-	    attach(object, "kernel_stack", leaf_kernel) || attach(object, "own_stack", leaf_own)) {
+	    attach(object, "kernel_stack", leaf_kernel) || attach(object, "own_stack", leaf_own) ||
+	    attach(object, "cold_stack", leaf_cold)) {
 		fprintf(stderr, "stack_floor: cannot load and attach: %s\n", strerror(errno));
 		return 1;
 	}

@@ -39,7 +39,7 @@ int kernel_unwind__open(struct kernel_unwind *u, const struct bpf_map *shards,
 	const struct bpf_map *maps[] = {shards, pages, rules, mappings};
 	int ret = 0;
 
-	u->n_rows = (size_t)bpf_map__max_entries(shards) * UNWIND_SHARD_ROWS;
+	u->n_halves = (size_t)bpf_map__max_entries(shards) * UNWIND_SHARD_HALVES;
 	u->n_pages = bpf_map__max_entries(pages);
 	u->n_mappings = UNWIND_MAPPINGS_MAX;
 	u->layouts_fd = bpf_map__fd(layouts);
@@ -74,8 +74,8 @@ int kernel_unwind__memory(struct kernel_unwind *u, struct unwind_memory *memory)
 	if (!u->arrays[MAPPINGS].at)
 		return -ENOENT;
 	*memory = (struct unwind_memory){
-		.rows = u->arrays[SHARDS].at,
-		.n_rows = u->n_rows,
+		.halves = u->arrays[SHARDS].at,
+		.n_halves = u->n_halves,
 		.pages = u->arrays[PAGES].at,
 		.n_pages = u->n_pages,
 		.rules = u->arrays[RULES].at,

@@ -18,7 +18,7 @@ struct kernel_unwind {
 		void *at; /* NULL = not mapped */
 		size_t bytes;
 	} arrays[KERNEL_UNWIND_ARRAYS]; /* shards, pages, rules, mappings */
-	size_t n_rows, n_pages, n_mappings;
+	size_t n_halves, n_pages, n_mappings;
 	int layouts_fd;
 	uint64_t *changed;
 };

@@ -34,10 +34,10 @@ struct unwind_object {
 	char key[KEY_LEN]; /* identity, see object_key() */
 	enum object_state state;
 	unsigned int refs;
-	uint64_t unused_since_ns; /* when refs became 0 */
-	uint64_t retry_ns;	  /* of OBJECT_CUT: not before */
-	uint64_t vaddr;		  /* of its page 0 */
-	uint64_t n_rows;
+	uint64_t unused_since_ns;  /* when refs became 0 */
+	uint64_t retry_ns;	   /* of OBJECT_CUT: not before */
+	uint64_t vaddr;		   /* of its page 0 */
+	uint64_t n_rows, n_halves; /* of its table */
 	size_t eh_frame_bytes;
 	struct unwind_table table; /* until it is placed */
 	struct unwind_placement at;
@@ -63,7 +63,7 @@ struct unwind_objects {
 	struct unwind_rules *rules;
 	struct unwind_object *objects;
 	struct object_file *files;
-	uint64_t learned_rows;
+	uint64_t learned_halves;
 	size_t no_code; /* files without an image */
 	bool bound;
 	struct unwind_room room;
@@ -102,7 +102,7 @@ static void drop_file(struct unwind_objects *o, struct object_file *file)
 static void free_object(struct unwind_object *object)
 {
 	unwind_table__free(&object->table);
-	vec_free(&object->at.rows);
+	vec_free(&object->at.halves);
 	free(object);
 }
 
@@ -200,6 +200,7 @@ static void place(struct unwind_objects *o, struct unwind_object *object, const 
 	unwind_room__add_rules(&o->room, o->rules);
 	object->vaddr = object->table.vaddr;
 	object->n_rows = object->table.n_rows;
+	object->n_halves = object->table.n_halves;
 	object->eh_frame_bytes = object->table.eh_frame_bytes;
 	object->retry_ns = now_ns + RETRY_NS;
 	object->state = find_room(o, object, now_ns) ? OBJECT_PLACED : OBJECT_CUT;
@@ -215,7 +216,7 @@ static void build(struct unwind_objects *o, struct unwind_object *object,
 {
 	int ret;
 
-	if (!o->bound && o->learned_rows > UNWIND_SHARDS_MAX * (uint64_t)UNWIND_SHARD_ROWS) {
+	if (!o->bound && o->learned_halves > UNWIND_SHARDS_MAX * (uint64_t)UNWIND_SHARD_HALVES) {
 		object->state = OBJECT_CUT;
 		complain(o, path);
 		return;
@@ -229,22 +230,22 @@ static void build(struct unwind_objects *o, struct unwind_object *object,
 		return;
 	}
 	object->state = OBJECT_BUILT;
-	o->learned_rows += object->table.n_rows;
+	o->learned_halves += object->table.n_halves;
 	if (o->bound)
 		place(o, object, path, now_ns);
 }
 
 /* What could be had if all that is unused went. */
-static uint64_t rows_to_be_had(const struct unwind_objects *o, uint64_t now_ns)
+static uint64_t halves_to_be_had(const struct unwind_objects *o, uint64_t now_ns)
 {
 	const struct unwind_object *object;
-	uint64_t rows = o->room.rows.left;
+	uint64_t halves = o->room.halves.left;
 
 	for (object = o->objects; object; object = object->hh.next) {
 		if (is_idle(object, now_ns) && object->state == OBJECT_PLACED)
-			rows += object->n_rows;
+			halves += object->n_halves;
 	}
-	return rows;
+	return halves;
 }
 
 static void try_again(struct unwind_objects *o, struct unwind_object *object,
@@ -253,7 +254,8 @@ static void try_again(struct unwind_objects *o, struct unwind_object *object,
 	if (now_ns < object->retry_ns)
 		return;
 	object->retry_ns = now_ns + RETRY_NS;
-	if (rows_to_be_had(o, now_ns) < object->n_rows || o->build(image, o->rules, &object->table))
+	if (halves_to_be_had(o, now_ns) < object->n_halves ||
+	    o->build(image, o->rules, &object->table))
 		return;
 	if (object->at.n_pages &&
 	    (object->table.n_pages != object->at.n_pages || object->table.vaddr != object->vaddr))
@@ -433,13 +435,13 @@ void unwind_objects__put(struct unwind_objects *o, struct unwind_object *object,
 
 /* ---- all together ---- */
 
-void unwind_objects__sum(const struct unwind_objects *o, uint64_t *rows, uint64_t *pages)
+void unwind_objects__sum(const struct unwind_objects *o, uint64_t *halves, uint64_t *pages)
 {
 	const struct unwind_object *object;
 
-	*rows = *pages = 0;
+	*halves = *pages = 0;
 	for (object = o->objects; object; object = object->hh.next) {
-		*rows += object->table.n_rows;
+		*halves += object->table.n_halves;
 		*pages += object->table.n_pages;
 	}
 }

@@ -20,8 +20,8 @@ struct unwind_object;
 struct unwind_objects *unwind_objects__new(unwind_build_fn build);
 void unwind_objects__free(struct unwind_objects *o);
 
-/* Rows and pages of all objects known, for unwind_store__needs(). */
-void unwind_objects__sum(const struct unwind_objects *o, uint64_t *rows, uint64_t *pages);
+/* Halfwords and pages of all objects known, for unwind_store__needs(). */
+void unwind_objects__sum(const struct unwind_objects *o, uint64_t *halves, uint64_t *pages);
 /* Moves the tables built so far into the arrays, where all later ones go at once. */
 int unwind_objects__bind(struct unwind_objects *o, const struct unwind_memory *memory,
 			 uint64_t now_ns);

@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "stack/unwind_internal.h"
+#include "stack/unwind_piece.h"
 
 #define PAGE_BYTES (1U << UNWIND_PAGE_BITS)
 /* Between functions: filled by the linker, never run. Larger gaps are code without information. */
 #define PADDING_MAX 15
+
+#define ROW_HALVES_MAX 2 /* start and number */
 
 #define DIGIT_BITS 11
 #define DIGITS	   3
@@ -64,18 +67,81 @@ int unwind_sort(struct found *found)
 	return 0;
 }
 
+/* What goes behind the starts of the page that was opened last. */
+struct page_rules {
+	uint16_t number[UNWIND_PAGE_ROWS]; /* of each row */
+	uint16_t known[UNWIND_PAGE_RULES], n_known;
+	uint8_t place[UNWIND_RULES_MAX]; /* in known[], by number: if that is there */
+};
+
 struct packer {
 	struct unwind_table *table;
-	size_t opened; /* pages */
-	uint16_t rule; /* in force where the packer is */
+	struct page_rules *page;
+	size_t opened;	 /* pages */
+	uint32_t rows;	 /* of the last of them */
+	uint16_t *piece; /* where it lies */
+	uint16_t rule;	 /* in force where the packer is */
 };
+
+/* which[] of n rows; rules are known by their first appearance. False: there are too many. */
+static bool find_places(struct page_rules *page, uint32_t n, uint8_t *which)
+{
+	/* No rule has that number. */
+	memset(page->known, 0xff, sizeof(page->known));
+	page->n_known = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		uint16_t number = page->number[i];
+
+		if (page->known[page->place[number]] != number) {
+			if (page->n_known == UNWIND_PAGE_RULES)
+				return false;
+			page->place[number] = (uint8_t)page->n_known;
+			page->known[page->n_known++] = number;
+		}
+		which[i] = page->place[number];
+	}
+	if (n % 2)
+		which[n] = 0;
+	return true;
+}
+
+/* The starts are there already; what belongs behind them follows. */
+static void close_page(struct packer *p)
+{
+	struct unwind_table *t = p->table;
+	struct unwind_page *page = &t->pages[p->opened - 1];
+	uint32_t n = p->rows;
+
+	page->rows = n;
+	if (find_places(p->page, n, (uint8_t *)(p->piece + n)) &&
+	    UNWIND_PAGE_NUMBERS(n) + p->page->n_known < 2 * n) {
+		page->rules = p->page->n_known;
+		memcpy(p->piece + UNWIND_PAGE_NUMBERS(n), p->page->known,
+		       p->page->n_known * sizeof(*p->piece));
+	} else {
+		memcpy(p->piece + n, p->page->number, n * sizeof(*p->piece));
+	}
+	t->n_rows += n;
+	t->n_halves += unwind_piece__halves(*page);
+}
 
 static void add_row(struct packer *p, uint16_t start, uint16_t rule)
 {
+	if (p->rows == UNWIND_PAGE_ROWS) /* no two of a page start at the same place */
+		return;
+	p->page->number[p->rows] = rule;
+	p->piece[p->rows++] = start;
+}
+
+static void open_page(struct packer *p)
+{
 	struct unwind_table *t = p->table;
 
-	t->rows[t->n_rows++] = (struct unwind_row){.start = start, .rule = rule};
-	t->pages[p->opened - 1].rows++;
+	if (p->opened)
+		close_page(p);
+	t->pages[p->opened++].first = (uint32_t)t->n_halves;
+	p->piece = t->halves + t->n_halves;
+	p->rows = 0;
 }
 
 /* Opens all pages up to this one; each begins with the rule in force. */
@@ -84,7 +150,7 @@ static void open_pages(struct packer *p, size_t page, bool row_at_start)
 	while (p->opened <= page) {
 		bool last = p->opened == page;
 
-		p->table->pages[p->opened++].first = (uint32_t)p->table->n_rows;
+		open_page(p);
 		if (last ? !row_at_start : p->rule != UNWIND_RULE_NONE)
 			add_row(p, 0, p->rule);
 	}
@@ -94,7 +160,8 @@ static void put(struct packer *p, uint32_t at, uint32_t rule)
 {
 	if (rule == p->rule)
 		return;
-	open_pages(p, at / PAGE_BYTES, at % PAGE_BYTES == 0);
+	if (p->opened <= at / PAGE_BYTES)
+		open_pages(p, at / PAGE_BYTES, at % PAGE_BYTES == 0);
 	add_row(p, at % PAGE_BYTES, (uint16_t)rule);
 	p->rule = (uint16_t)rule;
 }
@@ -149,18 +216,24 @@ static void put_all(struct packer *p, const struct found *found)
 int unwind_pack(const struct found *found, struct unwind_table *table)
 {
 	struct packer p = {.table = table, .rule = UNWIND_RULE_NONE};
-	struct unwind_row *fitting;
+	uint16_t *fitting;
 
 	/* A row more per function, for the gap behind it, and two per page. */
-	table->rows = malloc((found->rows.len + found->functions.len + 2 * table->n_pages) *
-			     sizeof(*table->rows));
+	table->halves = malloc((found->rows.len + found->functions.len + 2 * table->n_pages) *
+			       ROW_HALVES_MAX * sizeof(*table->halves));
 	table->pages = calloc(table->n_pages, sizeof(*table->pages));
-	if (!table->rows || !table->pages)
+	p.page = malloc(sizeof(*p.page));
+	if (!table->halves || !table->pages || !p.page) {
+		free(p.page);
 		return -ENOMEM;
+	}
+	memset(p.page->place, 0, sizeof(p.page->place));
 	put_all(&p, found);
 	open_pages(&p, table->n_pages - 1, p.rule == UNWIND_RULE_NONE);
-	fitting = realloc(table->rows, (table->n_rows + 1) * sizeof(*table->rows));
+	close_page(&p);
+	free(p.page);
+	fitting = realloc(table->halves, (table->n_halves + 1) * sizeof(*table->halves));
 	if (fitting)
-		table->rows = fitting;
+		table->halves = fitting;
 	return 0;
 }

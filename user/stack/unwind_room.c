@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stack/unwind_piece.h"
+
 int unwind_room__init(struct unwind_room *room, const struct unwind_memory *memory)
 {
-	int ret = extents__init(&room->rows, memory->n_rows, UNWIND_SHARD_ROWS);
+	int ret = extents__init(&room->halves, memory->n_halves, UNWIND_SHARD_HALVES);
 
 	room->memory = *memory;
 	return ret ? ret : extents__init(&room->pages, memory->n_pages, 0);
@@ -14,7 +16,7 @@ int unwind_room__init(struct unwind_room *room, const struct unwind_memory *memo
 
 void unwind_room__free(struct unwind_room *room)
 {
-	extents__free(&room->rows);
+	extents__free(&room->halves);
 	extents__free(&room->pages);
 }
 
@@ -43,38 +45,39 @@ bool unwind_room__take_pages(struct unwind_room *room, struct unwind_placement *
 static bool take_run(struct unwind_room *room, struct unwind_placement *p, uint32_t n,
 		     uint32_t *first)
 {
-	struct extent *last = p->rows.len ? &p->rows.data[p->rows.len - 1] : NULL;
+	struct extent *last = p->halves.len ? &p->halves.data[p->halves.len - 1] : NULL;
 
-	if (!extents__take(&room->rows, n, first))
+	if (!extents__take(&room->halves, n, first))
 		return false;
 	/* Runs that follow each other are one, as long as they can be given back as one. */
-	if (last && last->first + last->n == *first && *first % UNWIND_SHARD_ROWS) {
+	if (last && last->first + last->n == *first && *first % UNWIND_SHARD_HALVES) {
 		last->n += n;
 		return true;
 	}
-	last = vec_push(&p->rows);
+	last = vec_push(&p->halves);
 	if (!last) {
-		extents__give(&room->rows, *first, n);
+		extents__give(&room->halves, *first, n);
 		return false;
 	}
 	*last = (struct extent){*first, n};
 	return true;
 }
 
-static void give_rows(struct unwind_room *room, struct unwind_placement *p)
+static void give_halves(struct unwind_room *room, struct unwind_placement *p)
 {
 	struct extent *run;
 
-	vec_for_each (&p->rows, run)
-		extents__give(&room->rows, run->first, run->n);
-	vec_free(&p->rows);
+	vec_for_each (&p->halves, run)
+		extents__give(&room->halves, run->first, run->n);
+	vec_free(&p->halves);
 }
 
 /* In one store: the kernel side may be reading the page. */
-static void set_page(struct unwind_page *page, uint32_t first, uint32_t rows)
+static void set_page(struct unwind_page *page, struct unwind_page value, uint32_t first)
 {
 	typedef uint64_t __attribute__((may_alias)) word;
-	const struct unwind_page value = {first, rows};
+
+	value.first = first;
 
 	__atomic_store_n((word *)page, *(const word *)&value, __ATOMIC_RELEASE);
 }
@@ -82,8 +85,11 @@ static void set_page(struct unwind_page *page, uint32_t first, uint32_t rows)
 static bool is_sound(const struct unwind_table *t)
 {
 	for (size_t i = 0; i < t->n_pages; i++) {
-		if (t->pages[i].rows > t->n_rows ||
-		    t->pages[i].first > t->n_rows - t->pages[i].rows)
+		const struct unwind_page *page = &t->pages[i];
+
+		if (page->rows > UNWIND_PAGE_ROWS || page->rules > UNWIND_PAGE_RULES ||
+		    page->first > t->n_halves ||
+		    unwind_piece__halves(*page) > t->n_halves - page->first)
 			return false;
 	}
 	return true;
@@ -92,29 +98,29 @@ static bool is_sound(const struct unwind_table *t)
 bool unwind_room__take_rows(struct unwind_room *room, struct unwind_placement *p,
 			    const struct unwind_table *t)
 {
-	bool placed = p->n_pages == t->n_pages && t->n_rows <= room->rows.left && is_sound(t);
+	bool placed = p->n_pages == t->n_pages && t->n_halves <= room->halves.left && is_sound(t);
 	uint32_t *first = placed ? calloc(t->n_pages + 1, sizeof(*first)) : NULL;
 
 	placed &= first != NULL;
 	for (size_t i = 0; placed && i < t->n_pages; i++) {
-		uint32_t n = t->pages[i].rows;
+		uint32_t n = unwind_piece__halves(t->pages[i]);
 
 		placed = !n || take_run(room, p, n, &first[i]);
 		if (placed && n)
-			memcpy(&room->memory.rows[first[i]], &t->rows[t->pages[i].first],
-			       n * sizeof(struct unwind_row));
+			memcpy(&room->memory.halves[first[i]], &t->halves[t->pages[i].first],
+			       n * sizeof(*t->halves));
 	}
 	if (!placed)
-		give_rows(room, p); /* nobody has seen them */
+		give_halves(room, p); /* nobody has seen them */
 	for (size_t i = 0; placed && i < t->n_pages; i++)
-		set_page(&room->memory.pages[p->first_page + i], first[i], t->pages[i].rows);
+		set_page(&room->memory.pages[p->first_page + i], t->pages[i], first[i]);
 	free(first);
 	return placed;
 }
 
 void unwind_room__give(struct unwind_room *room, struct unwind_placement *p)
 {
-	give_rows(room, p);
+	give_halves(room, p);
 	if (p->n_pages)
 		extents__give(&room->pages, p->first_page, p->n_pages);
 	p->n_pages = 0;

@@ -10,13 +10,13 @@
 struct unwind_room {
 	struct unwind_memory memory;
 	size_t rules_copied;
-	struct extents rows, pages; /* free ones */
+	struct extents halves, pages; /* free ones */
 };
 
 /* Where one table is. Zero-initialise; unwind_room__give() when done. */
 struct unwind_placement {
 	uint32_t first_page, n_pages; /* n_pages 0 = nowhere */
-	VEC(struct extent) rows;
+	VEC(struct extent) halves;
 };
 
 /* 0 or -ENOMEM. */

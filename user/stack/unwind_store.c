@@ -12,8 +12,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define SPARE_ROWS  (2U << 20) /* 8 MB */
-#define SPARE_PAGES 65536      /* of 4 GB of code */
+#define SPARE_HALVES (4U << 20) /* 8 MB */
+#define SPARE_PAGES  65536	/* of 4 GB of code */
 
 typedef VEC(struct unwind_mapping) mapping_list;
 typedef VEC(struct unwind_object *) object_list;
@@ -107,12 +107,12 @@ int unwind_store__learn(struct unwind_store *store, pid_t pid, const struct maps
 
 void unwind_store__needs(const struct unwind_store *store, size_t *shards, size_t *pages)
 {
-	uint64_t n_rows, n_pages;
+	uint64_t n_halves, n_pages;
 
-	unwind_objects__sum(store->objects, &n_rows, &n_pages);
-	n_rows += n_rows / 2 > SPARE_ROWS ? n_rows / 2 : SPARE_ROWS;
+	unwind_objects__sum(store->objects, &n_halves, &n_pages);
+	n_halves += n_halves / 2 > SPARE_HALVES ? n_halves / 2 : SPARE_HALVES;
 	n_pages += n_pages / 2 > SPARE_PAGES ? n_pages / 2 : SPARE_PAGES;
-	*shards = (n_rows + UNWIND_SHARD_ROWS - 1) / UNWIND_SHARD_ROWS;
+	*shards = (n_halves + UNWIND_SHARD_HALVES - 1) / UNWIND_SHARD_HALVES;
 	if (*shards > UNWIND_SHARDS_MAX)
 		*shards = UNWIND_SHARDS_MAX;
 	*pages = n_pages;

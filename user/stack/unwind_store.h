@@ -33,8 +33,8 @@ typedef int (*unwind_build_fn)(const struct elf_image *img, struct unwind_rules 
 			       struct unwind_table *out);
 
 struct unwind_memory {
-	struct unwind_row *rows;
-	size_t n_rows; /* whole shards, except in tests */
+	uint16_t *halves; /* of the shards */
+	size_t n_halves;  /* whole shards, except in tests */
 	struct unwind_page *pages;
 	size_t n_pages;
 	struct unwind_rule *rules; /* UNWIND_RULES_MAX */

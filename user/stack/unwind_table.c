@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "stack/unwind_internal.h"
+#include "stack/unwind_piece.h"
 #include "stack/unwind_translate.h"
 
 #define PAGE_BYTES (1ULL << UNWIND_PAGE_BITS)
@@ -227,7 +228,7 @@ int unwind_table__build(const struct elf_image *img, struct unwind_rules *rules,
 void unwind_table__free(struct unwind_table *table)
 {
 	free(table->pages);
-	free(table->rows);
+	free(table->halves);
 	*table = (struct unwind_table){0};
 }
 
@@ -235,25 +236,26 @@ struct unwind_rule unwind_table__find(const struct unwind_table *table,
 				      const struct unwind_rules *rules, uint64_t vaddr)
 {
 	uint64_t page = (vaddr - table->vaddr) >> UNWIND_PAGE_BITS;
-	uint16_t start = vaddr % PAGE_BYTES, number = UNWIND_RULE_NONE;
-	const struct unwind_row *row;
-	uint32_t n;
+	uint16_t low = vaddr % PAGE_BYTES, number = UNWIND_RULE_NONE;
+	const uint16_t *piece;
+	uint32_t at = 0, n;
 
 	if (vaddr < table->vaddr || page >= table->n_pages)
 		return unwind_rules__data(rules)[UNWIND_RULE_NONE];
-	row = table->rows + table->pages[page].first;
+	piece = table->halves + table->pages[page].first;
 	n = table->pages[page].rows;
-	/* row[-1] is always at or below `start`, row[n] above it. */
+	/* The rows before `at` start at or below `low`, those from at + n on above it. */
 	while (n) {
 		uint32_t half = n / 2;
 
-		if (row[half].start <= start) {
-			number = row[half].rule;
-			row += half + 1;
+		if (piece[at + half] <= low) {
+			at += half + 1;
 			n -= half + 1;
 		} else {
 			n = half;
 		}
 	}
+	if (at)
+		number = unwind_piece__number(piece, table->pages[page], at - 1);
 	return unwind_rules__data(rules)[number];
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One object's unwind information in the form that the kernel side reads (bpf/abi/unwind.h): 4
+ * One object's unwind information in the form that the kernel side reads (bpf/abi/unwind.h): 3
  * bytes per row, rows grouped by pages of 64 KB of vaddrs, rules shared by number between all
  * objects.
  */
@@ -26,10 +26,11 @@ const struct unwind_rule *unwind_rules__data(const struct unwind_rules *rules);
 /* Owned by whom unwind_table__build() filled it for. */
 struct unwind_table {
 	uint64_t vaddr;		   /* of page 0, a multiple of 64 KB */
-	struct unwind_page *pages; /* `first` counts in rows[] */
+	struct unwind_page *pages; /* `first` counts in halves[] */
 	size_t n_pages;
-	struct unwind_row *rows;
-	size_t n_rows;
+	uint16_t *halves; /* the pages' pieces, in their order */
+	size_t n_halves;
+	size_t n_rows;		     /* of all pages */
 	size_t eh_frame_bytes;	     /* size of what it was made from */
 	size_t entries, bad_entries; /* descriptions of functions; those that made no sense */
 };

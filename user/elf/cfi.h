@@ -23,6 +23,12 @@
 #define CFI_RA	      16
 #define CFI_REGISTERS 17
 
+/*
+ * Bytes of a section that is read: the work for it is bounded by its size, at worst 13 ns a byte.
+ * The largest browsers have some 30 MB.
+ */
+#define CFI_SECTION_MAX (64ULL << 20)
+
 enum cfi_kind {
 	CFI_UNSPECIFIED,   /* nothing was said: what the ABI says holds */
 	CFI_UNDEFINED,	   /* not recoverable; of the return address: no caller */
@@ -80,7 +86,7 @@ struct cfi_counts {
 
 /*
  * Loads .eh_frame: by its section header, or without one through PT_GNU_EH_FRAME. -ENOENT: the
- * image has none; -EFBIG: larger than ELF_LOAD_MAX; -EINVAL, -ENOMEM, -EIO.
+ * image has none; -EFBIG: larger than CFI_SECTION_MAX; -EINVAL, -ENOMEM, -EIO.
  */
 int cfi_section__load(const struct elf_image *img, struct cfi_section *out);
 /* Loads .debug_frame; errors as above, and -ENOTSUP for an unknown compression. */

@@ -19,6 +19,10 @@ static int load_named(const struct elf_image *img, const char *name, struct cfi_
 	err = elf_image__load_section(img, &sec, &data, &out->size);
 	if (err)
 		return err == -ENODATA ? -ENOENT : err; /* a file of debug information only */
+	if (out->size > CFI_SECTION_MAX) {
+		free(data);
+		return -EFBIG;
+	}
 	out->data = data;
 	out->vaddr = sec.addr;
 	return 0;
@@ -40,8 +44,8 @@ static int load_from(const struct elf_image *img, uint64_t vaddr, struct cfi_sec
 			return -EINVAL;
 		if (size > elf_image__size(img) - offset)
 			size = elf_image__size(img) - offset;
-		if (size > ELF_LOAD_MAX)
-			return -EFBIG;
+		if (size > CFI_SECTION_MAX) /* it ends long before, or it is no sound one */
+			size = CFI_SECTION_MAX;
 		out->data = malloc(size);
 		if (!out->data)
 			return -ENOMEM;

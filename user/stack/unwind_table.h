@@ -39,8 +39,9 @@ struct unwind_table {
  * Builds the table of `img` from .eh_frame and, for code that it does not describe, .debug_frame.
  * Bad entries are left out and counted; of functions that overlap the one that starts later holds.
  * Pages cover all executable segments. -ENOENT: the image has neither, or nothing of use in them;
- * -E2BIG: more than UNWIND_ROWS_MAX rows, 256 MB of them or 4 GB of code, or too many different
- * rules; -EINVAL, -EIO: the section cannot be read; -ENOMEM. The table is empty after an error.
+ * -E2BIG: more than UNWIND_ROWS_MAX rows, 64 MB of entries (CFI_SECTION_MAX) or 4 GB of code, or
+ * too many different rules; -EINVAL, -EIO: the section cannot be read; -ENOMEM. The table is empty
+ * after an error.
  */
 #define UNWIND_ROWS_MAX	       16000000
 #define UNWIND_IMAGE_RULES_MAX 8192 /* new ones per image: none may use up all numbers */

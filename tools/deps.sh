@@ -12,7 +12,8 @@ bench="$build g++ elfutils bpftrace redis-server redis-tools postgresql-15 heapt
 test="$build g++ libcmocka-dev binutils python3 procps postgresql-15 postgresql-contrib redis-server
       redis-tools libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 bpftrace util-linux gcc-multilib
       qemu-system-x86 busybox-static libjemalloc-dev libgoogle-perftools-dev libmimalloc-dev
-      musl-tools golang-1.19-go libdw-dev python3.11 nodejs libllvm14 libclang-cpp14 gdb xz-utils"
+      musl-tools golang-1.19-go libdw-dev python3.11 nodejs libllvm14 libclang-cpp14 gdb xz-utils
+      dwz"
 
 case "${1:-}" in
 build | test | fuzz | bench | demo) eval "wanted=\$$1" ;;

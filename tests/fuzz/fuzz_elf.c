@@ -73,12 +73,15 @@ static void read_names(const struct elf_image *img)
 
 static void read_debug_information(const struct elf_image *img)
 {
+	struct elf_debug_altlink alt;
 	struct elf_debug_link link;
 	struct elf_symbols *symbols;
 	struct elf_image *mini;
 
 	if (!elf_debug_link__read(img, &link) &&
 	    (!*link.name || strchr(link.name, '/') || !strcmp(link.name, "..")))
+		abort();
+	if (!elf_debug_altlink__read(img, &alt) && (!*alt.path || strlen(alt.build_id) != 40))
 		abort();
 	if (elf_mini_debug__open(img, &mini))
 		return;

@@ -292,6 +292,10 @@ def elf_seeds():
                        ("-absolute", b"/etc/shadow\0" + bytes(4)), ("-without-nul", b"a" * 300),
                        ("-dots", b"..\0\0" + bytes(4)), ("-short", b"a\0")):
         yield f"debug-link{name}", elf(extra=[(".gnu_debuglink", 1, link, 0)])
+    for name, link in (("", b"../../.dwz/app.debug\0" + bytes(20)), ("-without-nul", b"a" * 300),
+                       ("-long", b"a" * 5000 + bytes(21)), ("-short", b"a\0" + bytes(19)),
+                       ("-empty", bytes(21))):
+        yield f"debug-altlink{name}", elf(extra=[(".gnu_debugaltlink", 1, link, 0)])
     yield "notes-huge", good.replace(struct.pack("<III", 4, 20, 3), struct.pack("<III", 4, 0xfffffff0, 3))
     yield "note-without-strings", good.replace(b"app\0probe\0-4@", b"appaprobea-4@")
     nameless = patched(good, 60, "<H", 0)

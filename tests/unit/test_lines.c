@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -16,6 +15,7 @@
 
 #include "base/clock.h"
 #include "built_object.h"
+#include "mapped_program.h"
 #include "session/call_lines.h"
 #include "stack/lines_cell.h"
 #include "stack/lines_worker.h"
@@ -106,12 +106,13 @@ static void expect(const struct answer *a, uint32_t i, const char *function, uin
 static struct answer *ask(const char *file, uint64_t *vaddrs, size_t n, int wanted)
 {
 	struct answer *answers = calloc(n, sizeof(*answers));
-	int fd = open_regular(AT_FDCWD, file), ret;
+	struct lines_files files = {.dwarf = open_regular(AT_FDCWD, file), .common = -1};
+	int ret;
 
-	assert_true(fd >= 0);
-	ret = lines_worker__ask(fd, vaddrs, n, take, answers);
+	assert_true(files.dwarf >= 0);
+	ret = lines_worker__ask(&files, vaddrs, n, take, answers);
 	assert_int_equal(ret, wanted);
-	close(fd);
+	close(files.dwarf);
 	return answers;
 }
 
@@ -152,34 +153,6 @@ static void elsewhere_and_compressed(void **state)
 }
 
 /* ---- whole stacks ---- */
-
-static void *map_file(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	void *at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
-
-	close(fd);
-	return at;
-}
-
-/* A layout in which only `path` is, its code from address 0x400000 on. */
-static void add_program(struct symbolizer *sym, const char *path)
-{
-	void *at = map_file(path);
-	struct mapping *m, pretended = {0};
-	struct maps own = {0}, maps = {.list = {&pretended, 1, 1}};
-
-	assert_int_equal(maps__load(getpid(), &own), 0);
-	vec_for_each (&own.list, m)
-		if (m->start == (uint64_t)at)
-			pretended = *m;
-	assert_int_not_equal(pretended.inode, 0);
-	pretended.executable = true;
-	pretended.end = pretended.start + (1 << 20);
-	assert_int_equal(symbolizer__add_layout(sym, 1, getpid(), &maps), 0);
-	munmap(at, 4096);
-	maps__free(&own);
-}
 
 static void stacks_are_expanded(void **state)
 {
@@ -234,14 +207,14 @@ static void expect_we_live(const char *file, const char *what)
 	uint64_t vaddrs[] = {vaddr_of("mark_new") - 1, vaddr_of("mark_main") - 1, 0, UINT64_MAX};
 	struct answer *answers = calloc(4, sizeof(*answers));
 	uint64_t before = clock_monotonic_ns();
-	int fd = open_regular(AT_FDCWD, file), ret;
+	struct lines_files files = {.dwarf = open_regular(AT_FDCWD, file), .common = -1};
+	int ret = lines_worker__ask(&files, vaddrs, 4, take, answers);
 
-	ret = lines_worker__ask(fd, vaddrs, 4, take, answers);
 	if (ret && ret != -EIO && ret != -ETIMEDOUT)
 		fail_msg("%s: %d", what, ret);
 	assert_true(clock_monotonic_ns() - before < (LINES_WORKER_SECONDS + 1) * NSEC_PER_SEC);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left behind */
-	close(fd);
+	close(files.dwarf);
 	free(answers);
 }
 
@@ -330,11 +303,12 @@ static void nothing_is_left(void **state)
 static int try_to_break_out(int file, int answers, int foreign)
 {
 	struct rlimit limit;
+	int fds[] = {answers, file};
 	char byte;
 
-	if (lines_cell__enter(&file, &answers))
+	if (lines_cell__enter(fds, 2))
 		return 2;
-	if (pread(file, &byte, 1, 0) != 1 || write(answers, "x", 1) != 1)
+	if (write(fds[0], "x", 1) != 1 || pread(fds[1], &byte, 1, 0) != 1)
 		return 3;
 	if (open("/dev/null", O_RDONLY) >= 0 || open("prog", O_RDONLY) >= 0)
 		return 4;

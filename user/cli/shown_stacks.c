@@ -42,7 +42,9 @@ static void note_names(struct tracing *t, const struct symbolizer_facts *names)
 			      refused, plural(refused), f->other_build_id, f->other_crc,
 			      f->unusable);
 	if (f->bad_links)
-		tracing__note(t, "stack: %" PRIu64 " .gnu_debuglink name%s no file and %s ignored",
+		tracing__note(t,
+			      "stack: %" PRIu64 " .gnu_debuglink or .gnu_debugaltlink name%s no "
+			      "file and %s ignored",
 			      f->bad_links, f->bad_links == 1 ? "s" : "",
 			      f->bad_links == 1 ? "was" : "were");
 	if (names->foreign_perf_maps + names->odd_perf_maps)

@@ -40,7 +40,7 @@ int elf_image__read(const struct elf_image *img, uint64_t offset, void *buf, siz
 	return 0;
 }
 
-static int check_ident(const Elf64_Ehdr *h, const char **why)
+static int check_ident(const Elf64_Ehdr *h, bool is_debug_file, const char **why)
 {
 	if (memcmp(h->e_ident, ELFMAG, SELFMAG))
 		return fail(why, -EINVAL, "e_ident: not an ELF file");
@@ -56,6 +56,8 @@ static int check_ident(const Elf64_Ehdr *h, const char **why)
 		return fail(why, -EINVAL, "e_version");
 	if (h->e_machine != EM_X86_64)
 		return fail(why, -ENOTSUP, "unsupported: built for another machine than x86-64");
+	if (h->e_type == ET_REL && is_debug_file)
+		return 0;
 	if (h->e_type == ET_REL || h->e_type == ET_CORE)
 		return fail(why, -ENOTSUP, "unsupported: neither an executable nor a library");
 	if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
@@ -150,7 +152,7 @@ static int load_section_names(struct elf_image *img, uint32_t index)
 	return 0;
 }
 
-static int load_headers(struct elf_image *img, const char **why)
+static int load_headers(struct elf_image *img, bool is_debug_file, const char **why)
 {
 	uint64_t sections;
 	uint32_t names_index, segments;
@@ -159,7 +161,7 @@ static int load_headers(struct elf_image *img, const char **why)
 
 	if (elf_image__read(img, 0, &h, sizeof(h)))
 		return fail(why, -EINVAL, "e_ident: shorter than an ELF header");
-	err = check_ident(&h, why);
+	err = check_ident(&h, is_debug_file, why);
 	if (!err)
 		err = read_counts(img, &h, &sections, &names_index, &segments, why);
 	if (err)
@@ -184,7 +186,7 @@ static int load_headers(struct elf_image *img, const char **why)
 	return err ? fail(why, err, "e_shstrndx: cannot read the section names") : 0;
 }
 
-int elf_image__open_fd(int fd, struct elf_image **out, const char **why)
+static int open_image(int fd, bool is_debug_file, struct elf_image **out, const char **why)
 {
 	struct elf_image *img = calloc(1, sizeof(*img));
 	struct stat st;
@@ -205,7 +207,7 @@ int elf_image__open_fd(int fd, struct elf_image **out, const char **why)
 		img->inode = st.st_ino;
 		img->size = (uint64_t)st.st_size;
 		img->modified = st.st_mtim;
-		err = load_headers(img, why);
+		err = load_headers(img, is_debug_file, why);
 	}
 	if (err) {
 		elf_image__free(img);
@@ -213,6 +215,16 @@ int elf_image__open_fd(int fd, struct elf_image **out, const char **why)
 	}
 	*out = img;
 	return 0;
+}
+
+int elf_image__open_fd(int fd, struct elf_image **out, const char **why)
+{
+	return open_image(fd, false, out, why);
+}
+
+int elf_image__open_debug_fd(int fd, struct elf_image **out, const char **why)
+{
+	return open_image(fd, true, out, why);
 }
 
 void elf_image__free(struct elf_image *img)

@@ -44,6 +44,8 @@ struct elf_section {
  * -EINVAL: not a usable ELF file; -ENOMEM, -EIO or an errno of fstat.
  */
 int elf_image__open_fd(int fd, struct elf_image **out, const char **why);
+/* The same, but an object file (ET_REL) will do: dwz makes those for what others have in common. */
+int elf_image__open_debug_fd(int fd, struct elf_image **out, const char **why);
 void elf_image__free(struct elf_image *img);
 
 size_t elf_image__section_count(const struct elf_image *img);

@@ -16,7 +16,7 @@
 #define DEBUG_ROOT "/usr/lib/debug"
 
 struct search {
-	const char *path; /* of the object */
+	const char *path; /* of the object; NULL for a common file */
 	char build_id[ELF_BUILD_ID_HEX_MAX];
 	struct elf_debug_link link; /* name "": it has none */
 	dev_t dev;
@@ -61,7 +61,8 @@ static struct elf_image *try(const struct search *s, int rootfd, const char *pat
 		s->facts->unusable += fd == -EINVAL;
 		return NULL;
 	}
-	if (elf_image__open_fd(fd, &debug, NULL)) {
+	if (s->path ? elf_image__open_fd(fd, &debug, NULL)
+		    : elf_image__open_debug_fd(fd, &debug, NULL)) {
 		s->facts->unusable++;
 		return NULL;
 	}
@@ -106,6 +107,11 @@ static struct elf_image *look_in(const struct search *s, int rootfd)
 	return debug ? debug : by_link(s, rootfd);
 }
 
+static int open_our_root(void)
+{
+	return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static bool is_same_directory(int a, int b)
 {
 	struct stat x, y;
@@ -114,12 +120,13 @@ static bool is_same_directory(int a, int b)
 }
 
 int debug_file__open(const struct elf_image *img, const char *path, int rootfd,
-		     struct debug_file_facts *facts, struct elf_image **out)
+		     struct debug_file_facts *facts, struct elf_image **out, bool *in_our_root)
 {
 	struct search s = {.path = path, .facts = facts};
 	int own, ret;
 
 	*out = NULL;
+	*in_our_root = false;
 	s.dev = elf_image__dev(img);
 	s.inode = elf_image__inode(img);
 	elf_image__build_id(img, s.build_id);
@@ -130,13 +137,92 @@ int debug_file__open(const struct elf_image *img, const char *path, int rootfd,
 	}
 	if (!s.build_id[0] && !s.link.name[0])
 		return -ENOENT;
-	own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own = open_our_root();
 	if (rootfd >= 0)
 		*out = look_in(&s, rootfd);
-	if (!*out && own >= 0 && (rootfd < 0 || !is_same_directory(own, rootfd)))
+	if (!*out && own >= 0 && (rootfd < 0 || !is_same_directory(own, rootfd))) {
 		*out = look_in(&s, own);
+		*in_our_root = *out != NULL;
+	}
 	if (own >= 0)
 		close(own);
 	facts->found += *out != NULL;
+	return *out ? 0 : -ENOENT;
+}
+
+/* ---- what dwz moved to a common file ---- */
+
+static bool path_of(int fd, char path[PATH_MAX])
+{
+	char link[sizeof("/proc/self/fd/") + 11];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, PATH_MAX);
+	if (len <= 0 || len >= PATH_MAX)
+		return false;
+	path[len] = '\0';
+	return path[0] == '/';
+}
+
+/*
+ * The directory of an open file as seen from a root directory, with links on the way resolved: a
+ * relative path starts where the file is, not where a link to it is.
+ */
+static bool directory_in_root(int fd, int rootfd, char out[PATH_MAX])
+{
+	char root[PATH_MAX], path[PATH_MAX];
+	size_t len;
+
+	if (!path_of(fd, path) || !path_of(rootfd, root))
+		return false;
+	len = strcmp(root, "/") != 0 ? strlen(root) : 0;
+	if (strncmp(path, root, len) != 0 || path[len] != '/')
+		return false;
+	*strrchr(path, '/') = '\0';
+	snprintf(out, PATH_MAX, "%s", len <= strlen(path) ? path + len : "");
+	return true;
+}
+
+static struct elf_image *by_altlink(const struct search *s, const struct elf_image *debug,
+				    const char *link, int rootfd)
+{
+	char directory[PATH_MAX] = "", path[PATH_MAX];
+
+	if (link[0] != '/' && !directory_in_root(elf_image__fd(debug), rootfd, directory))
+		return NULL;
+	if (snprintf(path, sizeof(path), "%s/%s", directory, link) >= (int)sizeof(path))
+		return NULL;
+	return try(s, rootfd, path, false);
+}
+
+int debug_file__open_common(const struct elf_image *debug, int rootfd,
+			    struct debug_file_facts *facts, struct elf_image **out)
+{
+	struct search s = {.facts = facts};
+	struct elf_debug_altlink link;
+	int own, ret = elf_debug_altlink__read(debug, &link);
+
+	*out = NULL;
+	if (ret) {
+		facts->bad_links += ret != -ENOENT;
+		return -ENOENT;
+	}
+	memcpy(s.build_id, link.build_id, sizeof(s.build_id));
+	s.dev = elf_image__dev(debug);
+	s.inode = elf_image__inode(debug);
+	own = open_our_root();
+	if (rootfd < 0)
+		rootfd = own;
+	if (rootfd >= 0) {
+		*out = by_altlink(&s, debug, link.path, rootfd);
+		if (!*out)
+			*out = by_build_id(&s, rootfd);
+	}
+	if (!*out && own >= 0 && !is_same_directory(own, rootfd))
+		*out = by_build_id(&s, own);
+	if (own >= 0)
+		close(own);
+	facts->common_found += *out != NULL;
 	return *out ? 0 : -ENOENT;
 }

@@ -21,12 +21,11 @@
 #include "stack/lines_worker.h"
 
 #define NOBODY	      65534
-#define FILE_FD	      3
-#define ANSWERS_FD    4
+#define FIRST_FD      3
 #define HEAP_MAX      (1ULL << 30) /* bytes of memory that can be written */
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* What reading a file, asking for memory and answering takes; all else is refused. */
+/* What reading files, asking for memory and answering takes; all else is refused. */
 static const uint32_t allowed[] = {
 	SYS_read,	SYS_pread64,	   SYS_write,	     SYS_lseek,	      SYS_fstat,
 	SYS_newfstatat, SYS_mmap,	   SYS_munmap,	     SYS_mremap,      SYS_mprotect,
@@ -34,16 +33,25 @@ static const uint32_t allowed[] = {
 	SYS_getrandom,	SYS_clock_gettime, SYS_rt_sigreturn, SYS_sigaltstack, SYS_gettid,
 };
 
-static int close_all_others(int *file, int *answers)
+static int close_all_others(int *fds, size_t n)
 {
-	/* Out of the way first: one may have the number that the other one gets. */
-	int a = fcntl(*file, F_DUPFD, ANSWERS_FD + 1), b = fcntl(*answers, F_DUPFD, ANSWERS_FD + 1);
+	int end = FIRST_FD + (int)n;
 
-	if (a < 0 || b < 0 || dup2(a, FILE_FD) < 0 || dup2(b, ANSWERS_FD) < 0 ||
-	    close_range(0, FILE_FD - 1, 0) || close_range(ANSWERS_FD + 1, ~0U, 0))
+	if (n > LINES_CELL_FDS_MAX)
+		return -EINVAL;
+	/* Out of the way first: one may have the number that another one gets. */
+	for (size_t i = 0; i < n; i++) {
+		fds[i] = fcntl(fds[i], F_DUPFD, end);
+		if (fds[i] < 0)
+			return -errno;
+	}
+	for (size_t i = 0; i < n; i++) {
+		fds[i] = dup2(fds[i], FIRST_FD + (int)i);
+		if (fds[i] < 0)
+			return -errno;
+	}
+	if (close_range(0, FIRST_FD - 1, 0) || close_range((unsigned int)end, ~0U, 0))
 		return -errno;
-	*file = FILE_FD;
-	*answers = ANSWERS_FD;
 	return 0;
 }
 
@@ -134,12 +142,12 @@ static int filter_system_calls(void)
 	return 0;
 }
 
-int lines_cell__enter(int *file, int *answers)
+int lines_cell__enter(int *fds, size_t n)
 {
 	int ret = limit_everything();
 
 	if (!ret)
-		ret = close_all_others(file, answers);
+		ret = close_all_others(fds, n);
 	if (!ret)
 		ret = give_up_rights();
 	if (!ret)

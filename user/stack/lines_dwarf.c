@@ -13,9 +13,10 @@ struct lines_dwarf {
 	Dwarf *dwarf;
 };
 
-struct lines_dwarf *lines_dwarf__open(int fd)
+struct lines_dwarf *lines_dwarf__open(int fd, int common)
 {
 	struct lines_dwarf *d = calloc(1, sizeof(*d));
+	Dwarf *alternate;
 
 	if (!d)
 		return NULL;
@@ -24,6 +25,9 @@ struct lines_dwarf *lines_dwarf__open(int fd)
 		free(d);
 		return NULL;
 	}
+	alternate = common >= 0 ? dwarf_begin(common, DWARF_C_READ) : NULL;
+	if (alternate)
+		dwarf_setalt(d->dwarf, alternate);
 	return d;
 }
 
@@ -153,7 +157,7 @@ uint32_t lines_dwarf__find(struct lines_dwarf *d, uint64_t vaddr,
 
 #else
 
-struct lines_dwarf *lines_dwarf__open(int fd)
+struct lines_dwarf *lines_dwarf__open(int fd, int common)
 {
 	return NULL;
 }

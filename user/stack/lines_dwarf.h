@@ -9,8 +9,11 @@
 
 struct lines_dwarf;
 
-/* NULL: no DWARF in the file, or nothing that libdw can read. */
-struct lines_dwarf *lines_dwarf__open(int fd);
+/*
+ * `common`: the file with what dwz moved away from `fd`, or -1; without it, or if it cannot be
+ * read, names that are there are missing. NULL: no DWARF in `fd`, or nothing that libdw can read.
+ */
+struct lines_dwarf *lines_dwarf__open(int fd, int common);
 /* Fills frames, innermost first; returns how many, 0 = unknown. Strings live with the reader. */
 uint32_t lines_dwarf__find(struct lines_dwarf *d, uint64_t vaddr,
 			   struct source_frame frames[SOURCE_FRAMES_MAX]);

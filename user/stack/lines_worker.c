@@ -63,16 +63,18 @@ static void write_all(int fd, const char *data, size_t len)
 	}
 }
 
-static _Noreturn void work(int file, int answers, const uint64_t *vaddrs, size_t n)
+static _Noreturn void work(const struct lines_files *files, int answers, const uint64_t *vaddrs,
+			   size_t n)
 {
+	int fds[LINES_CELL_FDS_MAX] = {answers, files->dwarf, files->common};
 	struct source_frame frames[SOURCE_FRAMES_MAX];
 	struct strbuf out = {0};
 	struct lines_dwarf *dwarf;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (lines_cell__enter(&file, &answers))
+	if (lines_cell__enter(fds, files->common < 0 ? 2 : 3))
 		_exit(WORKER_NO_CELL);
-	dwarf = lines_dwarf__open(file);
+	dwarf = lines_dwarf__open(fds[1], fds[2]);
 	if (!dwarf)
 		_exit(WORKER_NO_DWARF);
 	for (size_t i = 0; i < n; i++) {
@@ -86,7 +88,7 @@ static _Noreturn void work(int file, int answers, const uint64_t *vaddrs, size_t
 		for (uint32_t k = 0; k < head.frames; k++)
 			add_frame(&out, &frames[k]);
 		if (!strbuf_error(&out))
-			write_all(answers, out.data, out.len);
+			write_all(fds[0], out.data, out.len);
 	}
 	_exit(WORKER_DONE);
 }
@@ -207,7 +209,8 @@ static int listen_to(int fd, struct intake *in)
 	return ret;
 }
 
-int lines_worker__ask(int fd, const uint64_t *vaddrs, size_t n, lines_fn fn, void *arg)
+int lines_worker__ask(const struct lines_files *files, const uint64_t *vaddrs, size_t n,
+		      lines_fn fn, void *arg)
 {
 	struct intake in = {.n = n, .fn = fn, .arg = arg};
 	int ends[2], ret, status = 0;
@@ -221,7 +224,7 @@ int lines_worker__ask(int fd, const uint64_t *vaddrs, size_t n, lines_fn fn, voi
 		return -errno;
 	pid = fork();
 	if (!pid)
-		work(fd, ends[1], vaddrs, n);
+		work(files, ends[1], vaddrs, n);
 	ret = pid < 0 ? -errno : 0;
 	close(ends[1]);
 	if (!ret) {

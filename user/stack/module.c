@@ -59,6 +59,7 @@ void module__free(struct module *module)
 		free_symbols(&module->sources[i]);
 	elf_imports__free(module->imports);
 	fde_index__free(module->functions);
+	elf_image__free(module->common);
 	elf_image__free(module->debug);
 	elf_image__free(module->image);
 	free(module->path);
@@ -81,16 +82,21 @@ static void take_image(struct module *module, int fd)
 	module->has_symtab = has_section(module->image, ".symtab");
 }
 
-static void open_debug_file(struct module *module, pid_t pid, struct debug_file_facts *facts)
+static void open_debug_files(struct module *module, pid_t pid, struct debug_file_facts *facts)
 {
+	bool has_dwarf = has_section(module->image, ".debug_info"), in_our_root = false;
 	char path[32];
 	int root;
 
-	if (module->has_symtab && has_section(module->image, ".debug_info"))
-		return;
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
 	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	debug_file__open(module->image, module->path, root, facts, &module->debug);
+	if (!has_dwarf || !module->has_symtab)
+		debug_file__open(module->image, module->path, root, facts, &module->debug,
+				 &in_our_root);
+	module->dwarf = has_dwarf ? module->image : module->debug;
+	if (module->dwarf)
+		debug_file__open_common(module->dwarf, !has_dwarf && in_our_root ? -1 : root, facts,
+					&module->common);
 	if (root >= 0)
 		close(root);
 }
@@ -107,7 +113,7 @@ void module__open(struct module *module, pid_t pid, const struct mapping *m,
 		return;
 	take_image(module, fd);
 	if (module->image)
-		open_debug_file(module, pid, facts);
+		open_debug_files(module, pid, facts);
 }
 
 struct module *module__new_vdso(void)

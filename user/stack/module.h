@@ -33,9 +33,11 @@ struct module {
 	uint32_t dev_major, dev_minor; /* with inode its identity, as in /proc/PID/maps */
 	uint64_t inode;
 	char *path;
-	const char *name;	 /* last part of path */
-	struct elf_image *image; /* NULL: could not be opened, or is not ELF */
-	struct elf_image *debug; /* its separate debug file; NULL: none, or not needed */
+	const char *name;	       /* last part of path */
+	struct elf_image *image;       /* NULL: could not be opened, or is not ELF */
+	struct elf_image *debug;       /* its separate debug file; NULL: none, or not needed */
+	const struct elf_image *dwarf; /* the one of them that has .debug_info; NULL: none */
+	struct elf_image *common; /* what dwz moved away from it; NULL: nothing, or not found */
 	bool has_symtab;
 	struct module_symbols sources[MODULE_SOURCES];
 	bool imports_tried;
@@ -55,8 +57,9 @@ struct module_name {
 struct module *module__new(const struct mapping *m);
 void module__free(struct module *module);
 /*
- * Opens the file behind the mapping of a running process, unless that was done, and its separate
- * debug file where its own symbols or debug information were stripped. May fail.
+ * Opens the file behind the mapping of a running process, unless that was done, its separate debug
+ * file where its own symbols or debug information were stripped, and the common file of the debug
+ * information. May fail.
  */
 void module__open(struct module *module, pid_t pid, const struct mapping *m,
 		  struct debug_file_facts *facts);

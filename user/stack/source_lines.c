@@ -22,7 +22,7 @@ const bool source_lines_supported;
 
 /* One question with the object that can answer it. */
 struct question {
-	const struct elf_image *image;
+	const struct elf_image *image, *common; /* common: of dwz, NULL = none */
 	struct source_place *place;
 };
 
@@ -56,20 +56,22 @@ static bool has_lines(const struct elf_image *img)
 	       sec.type != SHT_NOBITS;
 }
 
-/* The image with the debug information of the file where the place is; NULL. */
-static const struct elf_image *image_of(const struct symbolizer *sym,
-					const struct source_place *place)
+/* Finds the images with the debug information of the file where the place is. */
+static bool find_image(const struct symbolizer *sym, struct source_place *place,
+		       struct question *out)
 {
 	struct module_search s = {.place = place};
 
+	*out = (struct question){.place = place};
 	if (!place->path)
-		return NULL;
+		return false;
 	twalk_r(sym->modules, match_module, &s);
-	if (!s.found)
-		return NULL;
-	if (has_lines(s.found->image))
-		return s.found->image;
-	return has_lines(s.found->debug) ? s.found->debug : NULL;
+	if (!s.found || !has_lines(s.found->dwarf))
+		return false;
+	out->image = s.found->dwarf;
+	if (s.found->common && !elf_image__changed(s.found->common))
+		out->common = s.found->common;
+	return true;
 }
 
 static int by_image_and_address(const void *left, const void *right)
@@ -150,6 +152,11 @@ static void count_result(struct source_facts *facts, int ret)
 
 static int ask_object(struct batch *b, struct source_facts *facts)
 {
+	const struct question *q = b->questions;
+	const struct lines_files files = {
+		.dwarf = elf_image__fd(q->image),
+		.common = q->common ? elf_image__fd(q->common) : -1,
+	};
 	size_t n = 0;
 	int ret = -ENOMEM;
 
@@ -164,8 +171,7 @@ static int ask_object(struct batch *b, struct source_facts *facts)
 			b->first[n] = i;
 			b->vaddrs[n++] = vaddr;
 		}
-		ret = lines_worker__ask(elf_image__fd(b->questions[0].image), b->vaddrs, n,
-					take_answer, b);
+		ret = lines_worker__ask(&files, b->vaddrs, n, take_answer, b);
 		count_result(facts, ret);
 		ret = b->failed ? -ENOMEM : 0;
 	}
@@ -184,12 +190,8 @@ int symbolizer__find_lines(struct symbolizer *sym, struct source_place *places, 
 
 	if (!questions)
 		return -ENOMEM;
-	for (size_t i = 0; i < n && source_lines_supported; i++) {
-		const struct elf_image *image = image_of(sym, &places[i]);
-
-		if (image)
-			questions[count++] = (struct question){image, &places[i]};
-	}
+	for (size_t i = 0; i < n && source_lines_supported; i++)
+		count += find_image(sym, &places[i], &questions[count]);
 	if (count)
 		qsort(questions, count, sizeof(*questions), by_image_and_address);
 	for (size_t i = 1; !ret && i <= count; i++) {

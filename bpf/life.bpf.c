@@ -3,6 +3,8 @@
  * Births, deaths and changes of image of the traced processes, and what they leave open. The reader
  * is told at once: a child's own probes wait for it.
  */
+#include <asm-generic/errno.h>
+
 #include "heap_thread.bpf.h"
 #include "life.bpf.h"
 #include "span_stack.bpf.h"
@@ -97,6 +99,28 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	}
 	tell(LIFE_FORK, tgid, parent->tgid, shares ? 0 : fresh.space);
+	return 0;
+}
+
+/* Run by user space. -ENOENT: it is no target; -ESTALE: it has become another program since. */
+SEC("syscall")
+int change_target(struct target_change *change)
+{
+	__u32 tgid = change->tgid;
+	struct target *target = known_target(tgid);
+	__u64 layout;
+
+	if (!target)
+		return -ENOENT;
+	if (change->ready)
+		target->heap_ready = target->spans_ready = 1;
+	if (!change->layout)
+		return 0;
+	layout = target->layout;
+	if (layout > change->layout ||
+	    __sync_val_compare_and_swap(&target->layout, layout, change->layout) != layout)
+		return -ESTALE;
+	__sync_fetch_and_add(&layouts_changed, 1);
 	return 0;
 }
 

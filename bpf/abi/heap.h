@@ -94,6 +94,16 @@ struct target {
 	__u32 heap_ready, spans_ready;
 };
 
+/*
+ * What user space changes in a target, in place: to read it and write it back whole would undo an
+ * exec in between, and all that the new program allocates would be the old one's.
+ */
+struct target_change {
+	__u32 tgid;
+	__u32 ready;  /* 1: all its probes are linked now */
+	__u64 layout; /* its new layout, unless it has a later one; 0 = as it is */
+};
+
 /* Key of the live set: an address means nothing without its address space. */
 struct live_key {
 	__u64 space;

@@ -269,6 +269,67 @@ static void glibc_malloc(void **state)
 	done(&p);
 }
 
+/* As they are when a program has just begun. */
+static void without_libc(struct maps *maps)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < maps->list.len; i++) {
+		if (strstr(maps->list.data[i].path, "/libc"))
+			free(maps->list.data[i].path);
+		else
+			maps->list.data[kept++] = maps->list.data[i];
+	}
+	assert_true(kept < maps->list.len);
+	maps->list.len = kept;
+}
+
+/* Known from another program, libc is found to be the malloc also of one that maps it later. */
+static void a_known_library_is_mapped_later(void **state)
+{
+	struct plan_options options = {.heap = true};
+	char copy[] = "/tmp/perftrace-plan.XXXXXX", command[128];
+	struct planned first = {0}, second = {0};
+	const struct plan_allocator *allocator;
+	struct maps early = {0};
+	pid_t pids[2];
+	size_t probes;
+
+	assert_non_null(mkdtemp(copy));
+	snprintf(command, sizeof(command), "cp /bin/sleep %s/sleep", copy);
+	assert_int_equal(system(command), 0);
+	pids[0] = start_program("/bin/sleep");
+	add(&first.plan, &first, pids[0], true, false, NULL);
+	snprintf(command, sizeof(command), "%s/sleep", copy);
+	pids[1] = start_program(command);
+
+	assert_int_equal(process__open(pids[1], &second.process, NULL), 0);
+	assert_int_equal(maps__load(pids[1], &early), 0);
+	without_libc(&early);
+	assert_int_equal(plan__add_process(&first.plan, &second.process, &early, &options, NULL),
+			 0);
+	allocator = plan__allocator(&first.plan, &second.process);
+	assert_non_null(allocator);
+	assert_false(allocator->found);
+	process__close(&second.process);
+
+	probes = first.plan.probes.len;
+	add(&first.plan, &second, pids[1], true, false, NULL);
+	allocator = plan__allocator(&first.plan, &second.process);
+	assert_true(allocator->found);
+	assert_int_equal(allocator->objects.len, 1);
+	assert_non_null(strstr(first.plan.objects.data[allocator->objects.data[0]].path, "/libc"));
+	assert_int_equal(first.plan.probes.len, probes);
+
+	end_child(pids[0]);
+	end_child(pids[1]);
+	maps__free(&early);
+	done(&second);
+	done(&first);
+	unlink(command);
+	rmdir(copy);
+}
+
 /* free() begins with `test`, which would be single-stepped: 33 times the price (FACTS.md 2). */
 static void free_is_moved_off_its_entry(void **state)
 {
@@ -593,6 +654,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(glibc_malloc),
+		cmocka_unit_test(a_known_library_is_mapped_later),
 		cmocka_unit_test(free_is_moved_off_its_entry),
 		cmocka_unit_test(own_allocator),
 		cmocka_unit_test(the_executable_is_known),

@@ -27,7 +27,8 @@ struct ledger_input {
 	uint64_t gone_blocks, gone_bytes; /* of address spaces that ended: neither freed nor live */
 	uint64_t open_spans;		  /* still running and not reported as unfinished */
 	uint64_t children_followed;
-	uint64_t children_never_linked;	   /* gone before they had probes of their own */
+	uint64_t children_never_linked; /* to their end, or the trace's, without probes of their own
+					 */
 	uint64_t gap_ns_total, gap_ns_max; /* from a child's fork to its own probes */
 };
 

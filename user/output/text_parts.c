@@ -140,7 +140,7 @@ static void add_children(struct strbuf *out, const struct ledger *l)
 	else if (!l->children.never_linked)
 		strbuf_puts(out, " from their first instruction");
 	if (l->children.never_linked)
-		strbuf_printf(out, "; %s gone before their own probes were in",
+		strbuf_printf(out, "; %s never had probes of their own",
 			      format_count(count, l->children.never_linked));
 	strbuf_putc(out, '\n');
 }

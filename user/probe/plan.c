@@ -51,6 +51,17 @@ bool plan_allocator__serves(const struct plan_allocator *allocator, size_t objec
 	return false;
 }
 
+bool plan_allocator__has_seen(const struct plan_allocator *allocator, size_t object)
+{
+	const size_t *o;
+
+	vec_for_each (&allocator->seen, o) {
+		if (*o == object)
+			return true;
+	}
+	return false;
+}
+
 static bool is_useless(const struct plan *plan, const struct mapping *m)
 {
 	const struct plan_file *file;
@@ -77,16 +88,41 @@ static int note_useless(struct plan *plan, const struct mapping *m)
 	return 0;
 }
 
-/* Has everything that is mapped been looked at? */
-static bool is_known(const struct plan *plan, const struct maps *maps)
+/*
+ * Has everything that is mapped been looked at for this program? A library that is known from
+ * another one may still be this one's malloc: a program that has just begun maps its own file and
+ * the dynamic linker, and its libraries a moment later.
+ */
+static bool is_known(const struct plan *plan, const struct plan_allocator *allocator,
+		     const struct maps *maps)
 {
+	const struct plan_object *object;
 	const struct mapping *m;
 
 	vec_for_each (&maps->list, m) {
-		if (m->executable && m->inode && !plan__object_of(plan, m) && !is_useless(plan, m))
+		if (!m->executable || !m->inode || is_useless(plan, m))
+			continue;
+		object = plan__object_of(plan, m);
+		if (!object || !plan_allocator__has_seen(allocator, object - plan->objects.data))
 			return false;
 	}
 	return true;
+}
+
+/* Does the process still map it? One that has ended or become another program does not. */
+static bool is_still_mapped(const struct process *process, const struct mapping *m)
+{
+	const struct mapping *now;
+	struct maps maps = {0};
+	bool is = false;
+
+	if (!maps__load(process->pid, &maps)) {
+		now = maps__find(&maps, m->start);
+		is = now && now->inode == m->inode && now->dev_major == m->dev_major &&
+		     now->dev_minor == m->dev_minor;
+	}
+	maps__free(&maps);
+	return is;
 }
 
 /* Opens the file behind `m`; leaves image->image NULL if it is of no use. */
@@ -96,8 +132,9 @@ static int open_image(struct plan *plan, const struct process *process, const st
 	int fd = mapped_file__open(process->pid, m), ret;
 
 	image->image = NULL;
+	/* What went away meanwhile may be of use in another process. */
 	if (fd < 0)
-		return note_useless(plan, m);
+		return is_still_mapped(process, m) ? note_useless(plan, m) : 0;
 	ret = elf_image__open_fd(fd, &image->image, NULL);
 	if (!ret)
 		return 0;
@@ -194,12 +231,13 @@ int plan__add_process(struct plan *plan, const struct process *process, const st
 {
 	bool functions = options->functions && options->functions->len;
 	bool rules = options->alloc_rules && options->alloc_rules->len;
+	const struct plan_allocator *allocator = plan__allocator(plan, process);
 	struct plan_hazards hazards = {0};
 	image_list images = {0};
 	struct plan_image *image;
 	int ret = 0;
 
-	if (plan__allocator(plan, process) && is_known(plan, maps))
+	if (allocator && is_known(plan, allocator, maps))
 		return 0;
 	if (!plan->pairs.len) {
 		struct plan_pair *own = vec_push(&plan->pairs);
@@ -249,8 +287,10 @@ void plan__free(struct plan *plan)
 		free(probe->symbol);
 	vec_for_each (&plan->pairs, pair)
 		free(pair->name);
-	vec_for_each (&plan->allocators, allocator)
+	vec_for_each (&plan->allocators, allocator) {
 		vec_free(&allocator->objects);
+		vec_free(&allocator->seen);
+	}
 	vec_free(&plan->objects);
 	vec_free(&plan->probes);
 	vec_free(&plan->pairs);

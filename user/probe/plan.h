@@ -106,6 +106,7 @@ struct plan_allocator {
 	bool sampled;	     /* some of it is told by the program, in samples */
 	const char *why;     /* constant phrase: why nothing was found, or NULL */
 	VEC(size_t) objects; /* whose PLAN_ALLOC probes belong to it */
+	VEC(size_t) seen;    /* objects among which they were chosen */
 	char label[128];     /* "glibc malloc", "glibc malloc + jemalloc (_rjem_)" */
 };
 
@@ -146,8 +147,8 @@ struct plan {
 
 /*
  * Adds what `process` offers to *plan (zero-initialised before the first, freed with plan__free()
- * whatever is returned). Processes that share objects share probes; one whose executable and
- * libraries are all known already adds nothing. Asked again when a process has loaded more.
+ * whatever is returned). Processes that share objects share probes; one whose executable is known
+ * with all its libraries adds nothing. Asked again when a process has loaded more.
  */
 int plan__add_process(struct plan *plan, const struct process *process, const struct maps *maps,
 		      const struct plan_options *options, struct error *err);
@@ -160,6 +161,8 @@ const struct plan_allocator *plan__allocator(const struct plan *plan,
 const char *plan__no_return_hooks(const struct plan *plan, const struct process *process);
 /* Are the heap probes of this object, an index into plan.objects, those of the allocator? */
 bool plan_allocator__serves(const struct plan_allocator *allocator, size_t object);
+/* Was the object mapped when the allocator was chosen? */
+bool plan_allocator__has_seen(const struct plan_allocator *allocator, size_t object);
 /* Every --alloc and --free rule found a function; else an error that says which did not. */
 int plan__check_alloc_rules(const struct plan *plan, pid_t pid, struct error *err);
 /* Is `m` a mapping of this object's file? */

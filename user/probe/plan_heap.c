@@ -437,6 +437,21 @@ static int add_told(struct plan *plan, const struct plan_image *images, size_t n
 	return ret;
 }
 
+static int note_seen(struct plan_allocator *allocator, const struct plan_image *images, size_t n)
+{
+	size_t *slot;
+
+	for (size_t i = 0; i < n; i++) {
+		if (plan_allocator__has_seen(allocator, images[i].object))
+			continue;
+		slot = vec_push(&allocator->seen);
+		if (!slot)
+			return -ENOMEM;
+		*slot = images[i].object;
+	}
+	return 0;
+}
+
 static struct plan_allocator *allocator_of(struct plan *plan, const struct process *process)
 {
 	struct plan_allocator *allocator;
@@ -476,6 +491,8 @@ int plan_heap__add(struct plan *plan, const struct process *process, const struc
 		describe(allocator, &objects, &label);
 		ret = strbuf_error(&label);
 	}
+	if (!ret)
+		ret = note_seen(allocator, images, n);
 	strbuf_free(&label);
 	heap_objects__free(&objects);
 	return ret;

@@ -6,8 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "probe/closer.h"
+#include "base/clock.h"
 #include "base/notice.h"
+#include "probe/closer.h"
 #include "probe/link.h"
 
 #define PROGRESS_MS 1000 /* a detach that takes longer says how far it is */
@@ -15,6 +16,7 @@
 /* Which parts of an object's probes are linked. */
 struct parts {
 	bool heap, others, loader;
+	uint64_t linked_ns; /* when the last link of heap and others was made; 0 = there is none */
 };
 
 struct link_set {
@@ -29,6 +31,7 @@ struct process_links {
 	pid_t pid;
 	struct link_set links;
 	VEC(struct parts) objects; /* by index of the plan's objects, as far as any is linked */
+	uint64_t linked_ns;	   /* attachment__linked_ns() */
 };
 
 struct attachment {
@@ -278,6 +281,11 @@ static int explain(int ret, const struct plan_object *object, pid_t pid, struct 
 		(list)->len > (object) ? &(list)->data[object] : NULL; \
 	})
 
+static size_t links_in(const struct link_set *set)
+{
+	return set->fds.len + set->returns.len;
+}
+
 static bool is_shared(const struct attachment *a, size_t object)
 {
 	return a->scope == SHARE_EVERYTHING ||
@@ -299,6 +307,7 @@ static bool serves_anybody(const struct attachment *a, size_t object)
 static int share_object(struct attachment *a, size_t object)
 {
 	struct parts *done = parts_of(&a->shared_objects, object);
+	size_t had = links_in(&a->shared);
 	int ret = 0;
 
 	if (!done)
@@ -311,6 +320,8 @@ static int share_object(struct attachment *a, size_t object)
 		ret = link_others(a, object, 0, true, &a->shared);
 		done->others = !ret;
 	}
+	if (links_in(&a->shared) > had)
+		done->linked_ns = clock_monotonic_ns();
 	if (!ret && !done->loader) {
 		ret = link_kind(a, object, KERNEL_LOADER, KERNEL_PROGRAMS, 0, &a->shared.fds);
 		done->loader = !ret;
@@ -388,45 +399,78 @@ static void leave_returns(struct attachment *a, struct process_links *links, con
 	close_list(a, &a->shared.returns);
 }
 
+/* Two mallocs may be mapped; only the one that serves the program (`heap`) is its heap. */
+static int link_object(struct attachment *a, struct process_links *links, size_t object, bool heap,
+		       bool returns)
+{
+	struct parts *done = parts_of(&links->objects, object);
+	size_t had = links_in(&links->links);
+	int ret = 0;
+
+	if (!done)
+		return -ENOMEM;
+	if (!done->heap && heap) {
+		ret = link_heap(a, object, links->pid, &links->links.fds);
+		done->heap = !ret;
+	}
+	if (!ret && !done->others) {
+		ret = link_others(a, object, links->pid, returns, &links->links);
+		done->others = !ret;
+	}
+	if (links_in(&links->links) > had)
+		done->linked_ns = clock_monotonic_ns();
+	return ret;
+}
+
 int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err)
 {
 	const struct plan_allocator *allocator = plan__allocator(a->plan, process);
 	const char *no_returns = plan__no_return_hooks(a->plan, process);
 	struct process_links *links = links_of(a, process->pid);
-	bool returns = !no_returns;
-	int ret = links ? 0 : -ENOMEM;
+	bool has_heap = !allocator;
+	uint64_t linked_ns = 1;
+	int ret = 0;
 
-	if (links && no_returns)
+	if (!links)
+		return -ENOMEM;
+	if (no_returns)
 		leave_returns(a, links, no_returns);
+	for (size_t o = 0; o < a->plan->objects.len; o++) {
+		bool shared = is_shared(a, o), heap;
+		const struct parts *done;
 
-	for (size_t o = 0; !ret && o < a->plan->objects.len; o++) {
-		struct parts *done;
-
-		if (is_shared(a, o) || !is_mapped(&a->plan->objects.data[o], maps))
+		if (!is_mapped(&a->plan->objects.data[o], maps))
 			continue;
-		done = parts_of(&links->objects, o);
-		if (!done)
-			return -ENOMEM;
-		/* Two mallocs may be mapped; only the one that serves the program is its heap. */
-		if (!done->heap && allocator && plan_allocator__serves(allocator, o)) {
-			ret = link_heap(a, o, process->pid, &links->links.fds);
-			done->heap = !ret;
-		}
-		if (!ret && !done->others) {
-			ret = link_others(a, o, process->pid, returns, &links->links);
-			done->others = !ret;
-		}
+		heap = allocator && plan_allocator__serves(allocator, o);
+		ret = shared ? 0 : link_object(a, links, o, heap, !no_returns);
 		if (ret && ret != -ESRCH)
 			explain(ret, &a->plan->objects.data[o], process->pid, err);
+		if (ret)
+			return ret;
+		done = shared ? parts_of(&a->shared_objects, o) : &links->objects.data[o];
+		if (!done)
+			return -ENOMEM;
+		has_heap |= heap && done->heap;
+		if (done->linked_ns > linked_ns)
+			linked_ns = done->linked_ns;
 	}
-	return ret;
+	links->linked_ns = has_heap ? linked_ns : 0;
+	return 0;
 }
 
-void attachment__watch_loader(struct attachment *a, const struct process *process,
+uint64_t attachment__linked_ns(struct attachment *a, pid_t pid)
+{
+	const struct process_links *links = links_of(a, pid);
+
+	return links ? links->linked_ns : 0;
+}
+
+bool attachment__watch_loader(struct attachment *a, const struct process *process,
 			      const struct maps *maps)
 {
 	struct process_links *links = links_of(a, process->pid);
+	size_t had = links ? links_in(&links->links) : 0;
 
 	for (size_t o = 0; links && o < a->plan->objects.len; o++) {
 		struct parts *done;
@@ -440,6 +484,7 @@ void attachment__watch_loader(struct attachment *a, const struct process *proces
 		/* Without it new libraries are found a little later. */
 		link_kind(a, o, KERNEL_LOADER, KERNEL_PROGRAMS, process->pid, &links->links.fds);
 	}
+	return links && links_in(&links->links) > had;
 }
 
 static bool any_per_process(const struct attachment *a, bool heap)

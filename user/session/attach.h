@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -41,8 +42,16 @@ enum attach_scope attachment__scope(const struct attachment *a);
  */
 int attachment__add_process(struct attachment *a, const struct process *process,
 			    const struct maps *maps, struct error *err);
-/* Asks to be told when the process loads libraries. Apart, because nothing waits for it. */
-void attachment__watch_loader(struct attachment *a, const struct process *process,
+/*
+ * When the last link was made of those that a process has now; 1 = it needs none, 0 = its malloc
+ * is not linked: not mapped yet, or not known. As of its last attachment__add_process().
+ */
+uint64_t attachment__linked_ns(struct attachment *a, pid_t pid);
+/*
+ * Asks to be told when the process loads libraries. Apart, because nothing waits for it. True: from
+ * now on; what it loaded since `maps` were read was not told.
+ */
+bool attachment__watch_loader(struct attachment *a, const struct process *process,
 			      const struct maps *maps);
 /*
  * Does a process need links of its own for its heap, or for any of its spans? Else a child is

@@ -14,8 +14,8 @@
 #define MEMBERS_MAX 65536 /* remembered after their death for their symbols */
 
 /*
- * When a new program image is looked at again, in ms after its exec: its libraries are mapped
- * within a few ms, after which the dynamic linker's own notices tell of more.
+ * When a new program image is looked at again, in ms after the notice of its exec: most have mapped
+ * their libraries within a few ms. The dynamic linker's own notices tell of what comes later.
  */
 static const unsigned int looks_after_exec_ms[] = {0, 2, 10, 30, 90};
 #define LOOKS (sizeof(looks_after_exec_ms) / sizeof(looks_after_exec_ms[0]))
@@ -29,8 +29,12 @@ struct member {
 	pid_t pid, parent; /* parent 0 = a root */
 	uint64_t space;	   /* 0 = its parent's, or a root's: never purged */
 	bool alive;
-	uint64_t exec_ns; /* when it became another program; 0 = that is settled */
-	size_t looks;	  /* since then */
+	bool followed;		/* born during the trace */
+	bool counted;		/* among those that were never linked, until they are */
+	uint64_t unlinked_ns;	/* since when it has been without all its probes; 0 = it has them */
+	uint64_t exec_ns;	/* when it became another program; 0 = that is settled */
+	uint64_t looks_from_ns; /* when its notice was read, perhaps long after */
+	size_t looks;		/* since then */
 	uint64_t next_look_ns;
 	UT_hash_handle hh;
 };
@@ -94,6 +98,8 @@ static struct member *add_member(struct family *f, pid_t pid, pid_t parent, uint
 	member->parent = parent;
 	member->space = space;
 	member->alive = true;
+	member->followed = member->counted = false;
+	member->unlinked_ns = 0;
 	member->exec_ns = 0;
 	member->next_look_ns = clock_monotonic_ns() + LOOK_REGULAR_NS;
 	return member;
@@ -106,9 +112,64 @@ static void take_layout(struct family *f, pid_t pid)
 		layouts__add(f->options.layouts, pid);
 }
 
-/* What the process maps now: planned, linked, its stacks understood. */
+/* ---- gaps: from a fork or an exec until all probes of the process are there ---- */
+
+/*
+ * Are the links for all processes? Then another program has them as well; if not, its looks will
+ * tell. With links of its own it has them for certain only when it was looked at.
+ */
+static bool born_linked(const struct family *f)
+{
+	return !attachment__heap_is_per_process(f->options.attachment) &&
+	       !attachment__spans_are_per_process(f->options.attachment);
+}
+
+static void count_unlinked(struct family *f, struct member *member)
+{
+	if (!member->followed || member->counted)
+		return;
+	member->counted = true;
+	f->facts.never_linked++;
+}
+
+static void begin_gap(struct family *f, struct member *member, uint64_t since_ns)
+{
+	if (member->unlinked_ns)
+		return;
+	member->unlinked_ns = since_ns;
+	if (!born_linked(f))
+		count_unlinked(f, member);
+}
+
+static void note_gap(struct family *f, uint64_t since_ns)
+{
+	uint64_t gap = clock_monotonic_ns() - since_ns;
+
+	f->facts.gap_ns_total += gap;
+	if (gap > f->facts.gap_ns_max)
+		f->facts.gap_ns_max = gap;
+}
+
+/* Links of the program it was reach into the one it has become: then there was no gap. */
+static void end_gap(struct family *f, struct member *member)
+{
+	uint64_t linked_ns = attachment__linked_ns(f->options.attachment, member->pid);
+
+	if (!member->unlinked_ns || !linked_ns)
+		return;
+	if (linked_ns > member->unlinked_ns)
+		note_gap(f, member->unlinked_ns);
+	member->unlinked_ns = 0;
+	f->facts.never_linked -= member->counted;
+	member->counted = false;
+}
+
+/*
+ * What the process maps now: planned, linked, its stacks understood. *again: it may have loaded
+ * more, of which nothing told.
+ */
 static int bring_up_to_date(struct family *f, const struct process *process,
-			    const struct maps *maps, bool *grown, struct error *err)
+			    const struct maps *maps, bool *grown, bool *again, struct error *err)
 {
 	struct attachment *a = f->options.attachment;
 	int ret = f->options.plan(f->options.plan_arg, process, maps, grown);
@@ -124,24 +185,33 @@ static int bring_up_to_date(struct family *f, const struct process *process,
 		ret = -ESRCH;
 	if (!ret)
 		ret = kernel__set_ready(f->options.kernel, process->pid);
-	if (!ret)
-		attachment__watch_loader(a, process, maps);
+	*again = !ret && attachment__watch_loader(a, process, maps);
 	return ret;
 }
 
-/* Links and layout of a process that is a target already. */
-static int equip(struct family *f, const struct process *process, struct error *err)
+/* Links and layout of a process that is a target already. *grown: it has brought new probes. */
+static int equip(struct family *f, struct member *member, const struct process *process,
+		 bool *grown, struct error *err)
 {
-	struct maps maps = {0};
-	int ret = maps__load(process->pid, &maps);
-	bool grown = false;
+	bool again, new_probes;
+	int ret;
 
-	/* A dying process has no mappings any more. */
-	if (!ret && !maps.list.len)
-		ret = -ESRCH;
+	*grown = false;
+	do {
+		struct maps maps = {0};
+
+		again = new_probes = false;
+		ret = maps__load(process->pid, &maps);
+		/* A dying process has no mappings any more. */
+		if (!ret && !maps.list.len)
+			ret = -ESRCH;
+		if (!ret)
+			ret = bring_up_to_date(f, process, &maps, &new_probes, &again, err);
+		*grown |= new_probes;
+		maps__free(&maps);
+	} while (again);
 	if (!ret)
-		ret = bring_up_to_date(f, process, &maps, &grown, err);
-	maps__free(&maps);
+		end_gap(f, member);
 	return ret;
 }
 
@@ -156,6 +226,7 @@ int family__add(struct family *f, const struct process *process, pid_t parent, s
 {
 	struct member *member = find_member(f, process->pid);
 	uint64_t space;
+	bool grown;
 	int ret;
 
 	if (member && member->alive)
@@ -167,23 +238,14 @@ int family__add(struct family *f, const struct process *process, pid_t parent, s
 	if (!member)
 		return -ENOMEM;
 	take_layout(f, process->pid);
-	return equip(f, process, err);
-}
-
-static void note_gap(struct family *f, uint64_t since_ns)
-{
-	uint64_t gap = clock_monotonic_ns() - since_ns;
-
-	f->facts.gap_ns_total += gap;
-	if (gap > f->facts.gap_ns_max)
-		f->facts.gap_ns_max = gap;
+	return equip(f, member, process, &grown, err);
 }
 
 static void on_fork(struct family *f, const struct life_record *r)
 {
 	struct member *member = find_member(f, r->tgid);
 	struct process process;
-	int ret;
+	bool grown;
 
 	/* Found by looking around before its notice was read: it has its links. */
 	if (member && member->alive)
@@ -194,20 +256,15 @@ static void on_fork(struct family *f, const struct life_record *r)
 		f->facts.never_linked++;
 		return;
 	}
+	member->followed = true;
 	take_layout(f, r->tgid);
-	if (!attachment__heap_is_per_process(f->options.attachment) &&
-	    !attachment__spans_are_per_process(f->options.attachment))
+	if (born_linked(f))
 		return;
-	ret = process__open(r->tgid, &process, NULL);
-	if (!ret) {
-		ret = equip(f, &process, NULL);
-		process__close(&process);
-	}
-	if (ret) {
-		f->facts.never_linked++;
+	begin_gap(f, member, r->time_ns);
+	if (process__open(r->tgid, &process, NULL))
 		return;
-	}
-	note_gap(f, r->time_ns);
+	equip(f, member, &process, &grown, NULL);
+	process__close(&process);
 }
 
 static int count_gone(void *arg, const struct live_key *key, const struct live_block *block)
@@ -275,28 +332,19 @@ static void on_exit_notice(struct family *f, const struct life_record *r)
 	kernel__remove_target(f->options.kernel, r->tgid);
 }
 
-static int look_at(struct family *f, struct member *member)
+static void look_at(struct family *f, struct member *member)
 {
+	bool known_gap = member->unlinked_ns, grown;
 	struct process process;
-	struct maps maps = {0};
-	bool grown = false;
-	int ret = process__open(member->pid, &process, NULL);
 
-	if (ret)
-		return ret;
-	ret = maps__load(member->pid, &maps);
-	if (!ret && !maps.list.len)
-		ret = -ESRCH;
-	if (!ret)
-		ret = bring_up_to_date(f, &process, &maps, &grown, NULL);
-	maps__free(&maps);
+	if (process__open(member->pid, &process, NULL))
+		return;
+	if (!equip(f, member, &process, &grown, NULL) && grown) {
+		f->facts.late_objects++;
+		if (member->exec_ns && !known_gap)
+			note_gap(f, member->exec_ns);
+	}
 	process__close(&process);
-	if (ret || !grown)
-		return ret;
-	f->facts.late_objects++;
-	if (member->exec_ns)
-		note_gap(f, member->exec_ns);
-	return 0;
 }
 
 static void on_exec(struct family *f, const struct life_record *r)
@@ -310,9 +358,10 @@ static void on_exec(struct family *f, const struct life_record *r)
 		return;
 	leave_address_space(f, member);
 	member->space = r->space;
-	kernel__set_space(f->options.kernel, r->tgid, r->space);
 	take_layout(f, r->tgid);
+	begin_gap(f, member, r->time_ns);
 	member->exec_ns = r->time_ns;
+	member->looks_from_ns = clock_monotonic_ns();
 	member->looks = 0;
 	member->next_look_ns = r->time_ns;
 }
@@ -381,7 +430,7 @@ static uint64_t regular_pause(const struct family *f)
 	return pause > LOOK_REGULAR_NS ? pause : LOOK_REGULAR_NS;
 }
 
-static void schedule_look(const struct family *f, struct member *member, uint64_t now_ns)
+static void schedule_look(struct family *f, struct member *member, uint64_t now_ns)
 {
 	uint64_t due;
 
@@ -390,9 +439,11 @@ static void schedule_look(const struct family *f, struct member *member, uint64_
 		return;
 	if (++member->looks >= LOOKS) {
 		member->exec_ns = 0;
+		if (member->unlinked_ns)
+			count_unlinked(f, member);
 		return;
 	}
-	due = member->exec_ns + looks_after_exec_ms[member->looks] * NSEC_PER_MSEC;
+	due = member->looks_from_ns + looks_after_exec_ms[member->looks] * NSEC_PER_MSEC;
 	member->next_look_ns = due > now_ns ? due : now_ns;
 }
 

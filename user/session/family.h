@@ -23,7 +23,7 @@ struct family;
 
 struct family_facts {
 	uint64_t followed;     /* children that became targets after the attach */
-	uint64_t never_linked; /* of those, gone before their own probes were in */
+	uint64_t never_linked; /* of those, without all their own probes to the end, or until now */
 	uint64_t execs;
 	uint64_t gap_ns_total, gap_ns_max; /* fork or exec to own probes, over the linked ones */
 	uint64_t late_objects;		   /* files with probes that were mapped after the attach */

@@ -320,28 +320,17 @@ int kernel__add_target(struct kernel *k, uint32_t tgid, uint64_t *space)
 	return ret;
 }
 
-int kernel__set_ready(struct kernel *k, uint32_t tgid)
+static int change_target(struct kernel *k, struct target_change change)
 {
-	int fd = bpf_map__fd(k->skel->maps.targets);
-	struct target target;
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &change, .ctx_size_in = sizeof(change));
+	int ret = bpf_prog_test_run_opts(bpf_program__fd(k->skel->progs.change_target), &run);
 
-	if (bpf_map_lookup_elem(fd, &tgid, &target))
-		return -errno;
-	target.heap_ready = target.spans_ready = 1;
-	return bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST) ? -errno : 0;
+	return ret ? ret : (int)run.retval;
 }
 
-int kernel__set_space(struct kernel *k, uint32_t tgid, uint64_t space)
+int kernel__set_ready(struct kernel *k, uint32_t tgid)
 {
-	int fd = bpf_map__fd(k->skel->maps.targets);
-	struct target target;
-
-	if (bpf_map_lookup_elem(fd, &tgid, &target))
-		return -errno;
-	if (target.space >= space) /* or it has become yet another one since */
-		return 0;
-	target.space = target.layout = space;
-	return bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST) ? -errno : 0;
+	return change_target(k, (struct target_change){.tgid = tgid, .ready = 1});
 }
 
 int kernel__layout(const struct kernel *k, uint32_t tgid, uint64_t *layout)
@@ -356,19 +345,7 @@ int kernel__layout(const struct kernel *k, uint32_t tgid, uint64_t *layout)
 
 int kernel__set_layout(struct kernel *k, uint32_t tgid, uint64_t layout)
 {
-	int fd = bpf_map__fd(k->skel->maps.targets);
-	struct target target;
-
-	if (bpf_map_lookup_elem(fd, &tgid, &target))
-		return -errno;
-	if (target.layout > layout)
-		return -ESTALE;
-	/* An exec in this very moment is undone here, and done again by kernel__set_space(). */
-	target.layout = layout;
-	if (bpf_map_update_elem(fd, &tgid, &target, BPF_EXIST))
-		return -errno;
-	__atomic_add_fetch(&k->skel->bss->layouts_changed, 1, __ATOMIC_SEQ_CST);
-	return 0;
+	return change_target(k, (struct target_change){.tgid = tgid, .layout = layout});
 }
 
 int kernel__unwind_memory(struct kernel *k, struct unwind_memory *memory)

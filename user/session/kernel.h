@@ -82,11 +82,6 @@ void kernel__set_gate(struct kernel *k, bool open);
 int kernel__add_target(struct kernel *k, uint32_t tgid, uint64_t *space);
 /* All probes of this target are linked now. -ENOENT: it is gone. */
 int kernel__set_ready(struct kernel *k, uint32_t tgid);
-/*
- * A target has become another program in address space `space`. The kernel side knew first; this
- * puts right what a kernel__set_ready() at the same moment may have put back.
- */
-int kernel__set_space(struct kernel *k, uint32_t tgid, uint64_t space);
 /* Numbers of address spaces and layouts are never used twice. */
 uint64_t kernel__new_number(struct kernel *k);
 /* The layout of a target; -ENOENT: it is none. */

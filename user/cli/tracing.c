@@ -143,8 +143,10 @@ static void announce(struct tracing *t)
 		       plan->bad_objects);
 	announce_refusals(t, plan);
 	if (processes > 1)
-		notice(NOTICE_INFO, "%zu processes traced; memory is that of %d", processes,
-		       root->pid);
+		notice(NOTICE_INFO,
+		       session__sampled_cpus(s) ? "%zu processes traced"
+						: "%zu processes traced; memory is that of %d",
+		       processes, root->pid);
 	if (allocator)
 		notice(NOTICE_INFO, "heap exact: every call is booked; an "
 				    "allocation-heavy program will feel it");

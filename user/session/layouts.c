@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/notice.h"
 #include "session/layout_change.h"
+#include "stack/unwind_store.h"
 #include "target/code_glance.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -385,9 +386,4 @@ void layouts__refresh(struct layouts *l)
 
 	HASH_ITER (hh, l->residents, r, next)
 		load_and_update(l, r);
-}
-
-void layouts__facts(const struct layouts *l, struct unwind_store_facts *facts)
-{
-	unwind_store__facts(l->store, facts);
 }

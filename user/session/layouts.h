@@ -23,7 +23,6 @@
 
 #include "session/kernel.h"
 #include "stack/symbolize.h"
-#include "stack/unwind_store.h"
 #include "target/maps.h"
 
 struct layouts;
@@ -61,8 +60,5 @@ void layouts__tick(struct layouts *l, uint64_t now_ns, layouts_loaded_fn loaded,
 
 /* Looks at everybody now. */
 void layouts__refresh(struct layouts *l);
-
-/* What the tables hold. */
-void layouts__facts(const struct layouts *l, struct unwind_store_facts *facts);
 
 #endif

@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -19,6 +20,23 @@ struct code_file {
 	char path[64];
 	struct stat st;
 };
+
+/* Where a test makes them: code_dir__make() as its group's set-up, code_dir__remove() as the end.
+ */
+static char code_dir[] = "/tmp/perftrace-code.XXXXXX";
+
+static inline int code_dir__make(void **state)
+{
+	return mkdtemp(code_dir) ? 0 : -1;
+}
+
+static inline int code_dir__remove(void **state)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -r %s", code_dir);
+	return system(command);
+}
 
 /* `id` 0 = no build-id; `vaddr` of the segment, `size` its bytes. */
 static inline void code_file__write(struct code_file *f, const char *dir, const char *name, int id,

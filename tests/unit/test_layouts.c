@@ -26,8 +26,6 @@
 #define CODE_BYTES 65536
 #define LATER	   (11 * NSEC_PER_SEC) /* by then everybody was looked at, how dear it ever is */
 
-static char dir[] = "/tmp/layouts.XXXXXX";
-
 /* ---- the kernel side: linked in place of session/kernel.c ---- */
 
 static struct {
@@ -174,8 +172,8 @@ static struct room begin(void)
 	r.layouts = layouts__new(r.symbolizer);
 	assert_non_null(r.layouts);
 	assert_int_equal(layouts__bind(r.layouts, NULL), 0);
-	code_file__write(&r.a, dir, "liba.so", 1, 0x1000, CODE_BYTES);
-	code_file__write(&r.b, dir, "libb.so", 2, 0x1000, CODE_BYTES);
+	code_file__write(&r.a, code_dir, "liba.so", 1, 0x1000, CODE_BYTES);
+	code_file__write(&r.b, code_dir, "libb.so", 2, 0x1000, CODE_BYTES);
 	return r;
 }
 
@@ -462,19 +460,6 @@ static void glances_see_code_only(void **state)
 	assert_memory_equal(&a, &b, sizeof(a));
 }
 
-static int make_dir(void **state)
-{
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,5 +474,5 @@ int main(void)
 		cmocka_unit_test(glances_see_code_only),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, code_dir__make, code_dir__remove);
 }

@@ -27,8 +27,6 @@
 #define FRAME_CHAIN -2
 #define NO_RULE	    -3
 
-static char dir[] = "/tmp/unwind_store.XXXXXX";
-
 /* ---- tables that say who made them ---- */
 
 static struct {
@@ -223,7 +221,7 @@ static void rows_are_found_where_the_code_is(void **state)
 	struct unwind_store *store = begin();
 	struct code_file f;
 
-	code_file__write(&f, dir, "one", 1, VADDR, 3 * PAGE_BYTES);
+	code_file__write(&f, code_dir, "one", 1, VADDR, 3 * PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
 	assert_int_equal(find(1, CODE_START), 101);
 	assert_int_equal(find(1, CODE_START + 3 * PAGE_BYTES - 1), 101);
@@ -241,11 +239,11 @@ static void one_build_id_is_one_table(void **state)
 	struct code_file a, b, other, plain, plain2;
 	struct unwind_store_facts facts;
 
-	code_file__write(&a, dir, "a", 1, VADDR, PAGE_BYTES);
-	code_file__write(&b, dir, "b", 1, VADDR, PAGE_BYTES);
-	code_file__write(&other, dir, "other", 2, VADDR, PAGE_BYTES);
-	code_file__write(&plain, dir, "plain", 0, VADDR, PAGE_BYTES);
-	code_file__write(&plain2, dir, "plain2", 0, VADDR, PAGE_BYTES);
+	code_file__write(&a, code_dir, "a", 1, VADDR, PAGE_BYTES);
+	code_file__write(&b, code_dir, "b", 1, VADDR, PAGE_BYTES);
+	code_file__write(&other, code_dir, "other", 2, VADDR, PAGE_BYTES);
+	code_file__write(&plain, code_dir, "plain", 0, VADDR, PAGE_BYTES);
+	code_file__write(&plain2, code_dir, "plain2", 0, VADDR, PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &a, TIME), 0);
 	assert_int_equal(set_one(store, 2, &b, TIME), 0);
 	assert_int_equal(maker.calls, 1);
@@ -272,9 +270,9 @@ static void changed_files_get_new_tables(void **state)
 	struct code_file f;
 	int fd;
 
-	code_file__write(&f, dir, "lib", 0, VADDR, PAGE_BYTES);
+	code_file__write(&f, code_dir, "lib", 0, VADDR, PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
-	code_file__write(&f, dir, "lib", 0, VADDR, 2 * PAGE_BYTES);
+	code_file__write(&f, code_dir, "lib", 0, VADDR, 2 * PAGE_BYTES);
 	assert_int_equal(set_one(store, 2, &f, TIME), 0);
 	assert_int_equal(find(1, CODE_START), 101);
 	assert_int_equal(find(2, CODE_START), 102);
@@ -294,7 +292,7 @@ static void pages_never_cross_a_shard(void **state)
 
 	/* Five of these pages fit a shard. */
 	maker.rows_per_page = 60000;
-	code_file__write(&f, dir, "large", 1, 0, 9 * PAGE_BYTES);
+	code_file__write(&f, code_dir, "large", 1, 0, 9 * PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
 	for (uint64_t page = 0; page < 9; page++) /* find() looks at shards */
 		assert_int_equal(find(1, CODE_START + page * PAGE_BYTES), 101);
@@ -308,8 +306,8 @@ static void full_tables_make_room_after_a_second(void **state)
 	struct code_file f, g;
 
 	maker.rows_per_page = 60000;
-	code_file__write(&f, dir, "f", 1, VADDR, 5 * PAGE_BYTES);
-	code_file__write(&g, dir, "g", 2, VADDR, 5 * PAGE_BYTES);
+	code_file__write(&f, code_dir, "f", 1, VADDR, 5 * PAGE_BYTES);
+	code_file__write(&g, code_dir, "g", 2, VADDR, 5 * PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
 	/* It is known, but has no rules. */
 	assert_int_equal(set_one(store, 2, &g, TIME), -EAGAIN);
@@ -337,7 +335,7 @@ static void unused_tables_are_kept_while_there_is_room(void **state)
 	struct unwind_store *store = begin();
 	struct code_file f;
 
-	code_file__write(&f, dir, "f", 1, VADDR, PAGE_BYTES);
+	code_file__write(&f, code_dir, "f", 1, VADDR, PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
 	unwind_store__drop_layout(store, 1, TIME);
 	assert_int_equal(set_one(store, 2, &f, TIME + 60 * NSEC_PER_SEC), 0);
@@ -353,9 +351,9 @@ static void old_mappings_stay_readable_for_a_second(void **state)
 	struct unwind_layout first;
 	struct code_file f, g, h;
 
-	code_file__write(&f, dir, "f", 1, VADDR, PAGE_BYTES);
-	code_file__write(&g, dir, "g", 2, VADDR, PAGE_BYTES);
-	code_file__write(&h, dir, "h", 3, VADDR, PAGE_BYTES);
+	code_file__write(&f, code_dir, "f", 1, VADDR, PAGE_BYTES);
+	code_file__write(&g, code_dir, "g", 2, VADDR, PAGE_BYTES);
+	code_file__write(&h, code_dir, "h", 3, VADDR, PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
 	first = *shown(1);
 	before = kernel.memory.mappings[first.first];
@@ -377,7 +375,7 @@ static void nothing_new_is_not_published(void **state)
 	struct unwind_layout first;
 	struct code_file f;
 
-	code_file__write(&f, dir, "f", 1, VADDR, PAGE_BYTES);
+	code_file__write(&f, code_dir, "f", 1, VADDR, PAGE_BYTES);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
 	first = *shown(1);
 	assert_int_equal(set_one(store, 1, &f, TIME), 0);
@@ -393,7 +391,7 @@ static void code_without_tables_is_followed_by_frame_pointers(void **state)
 	struct code_file f;
 
 	/* Larger than the mapped file's pages: before them, and after. */
-	code_file__write(&f, dir, "f", 1, 0, PAGE_BYTES);
+	code_file__write(&f, code_dir, "f", 1, 0, PAGE_BYTES);
 	code_file__add(&maps, NULL, CODE_START, PAGE_BYTES);
 	code_file__add(&maps, &f, CODE_START + PAGE_BYTES, 3 * PAGE_BYTES);
 	code_file__add(&maps, NULL, CODE_START + 5 * PAGE_BYTES, PAGE_BYTES);
@@ -406,7 +404,7 @@ static void code_without_tables_is_followed_by_frame_pointers(void **state)
 	maps__free(&maps);
 
 	maker.fails = -ENOENT;
-	code_file__write(&f, dir, "f", 3, VADDR, PAGE_BYTES);
+	code_file__write(&f, code_dir, "f", 3, VADDR, PAGE_BYTES);
 	assert_int_equal(set_one(store, 2, &f, TIME), 0);
 	assert_int_equal(find(2, CODE_START), FRAME_CHAIN);
 	end(store);
@@ -419,7 +417,7 @@ static void hostile_mappings(void **state)
 	struct code_file f, wild;
 
 	/* 20,000 pieces of made code, each apart from the next, and a file between them. */
-	code_file__write(&f, dir, "f", 1, VADDR, PAGE_BYTES);
+	code_file__write(&f, code_dir, "f", 1, VADDR, PAGE_BYTES);
 	for (int i = 0; i < 20000; i++)
 		code_file__add(&maps, i == 10000 ? &f : NULL, CODE_START + i * 4 * PAGE_BYTES,
 			       PAGE_BYTES);
@@ -439,7 +437,7 @@ static void hostile_mappings(void **state)
 	maps__free(&maps);
 
 	/* Vaddrs at the end of the world, mapped at its beginning and at its end. */
-	code_file__write(&wild, dir, "wild", 2, -2 * PAGE_BYTES, PAGE_BYTES);
+	code_file__write(&wild, code_dir, "wild", 2, -2 * PAGE_BYTES, PAGE_BYTES);
 	code_file__add(&maps, &wild, PAGE_BYTES / 2, PAGE_BYTES);
 	code_file__add(&maps, &f, -PAGE_BYTES, PAGE_BYTES / 2);
 	assert_int_equal(unwind_store__set_layout(store, 3, getpid(), &maps, TIME), 0);
@@ -487,19 +485,6 @@ static void own_process(void **state)
 	end(store);
 }
 
-static int make_dir(void **state)
-{
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,5 +501,5 @@ int main(void)
 		cmocka_unit_test(own_process),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, code_dir__make, code_dir__remove);
 }

@@ -4,10 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct heap_frame *heap_frames__copy(const struct heap_frame *frames, uint32_t depth)
+{
+	struct heap_frame *copy = calloc(depth ? depth : 1, sizeof(*copy));
+
+	if (copy && depth)
+		memcpy(copy, frames, depth * sizeof(*copy));
+	return copy;
+}
+
 struct call_site *heap_snapshot__add_site(struct heap_snapshot *heap,
 					  const struct heap_frame *frames, uint32_t depth)
 {
-	struct heap_frame *copy = calloc(depth ? depth : 1, sizeof(*copy));
+	struct heap_frame *copy = heap_frames__copy(frames, depth);
 	struct call_site *site;
 
 	if (!copy)
@@ -17,8 +26,6 @@ struct call_site *heap_snapshot__add_site(struct heap_snapshot *heap,
 		free(copy);
 		return NULL;
 	}
-	if (depth)
-		memcpy(copy, frames, depth * sizeof(*copy));
 	site->frames = copy;
 	site->depth = depth;
 	return site;

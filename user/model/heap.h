@@ -65,6 +65,8 @@ struct heap_snapshot {
 	VEC(struct call_site) sites;
 };
 
+/* A copy that the caller frees, never of nothing; NULL when out of memory. */
+struct heap_frame *heap_frames__copy(const struct heap_frame *frames, uint32_t depth);
 /* A new zeroed site with a copy of `frames`; NULL when out of memory. Valid until the next add. */
 struct call_site *heap_snapshot__add_site(struct heap_snapshot *heap,
 					  const struct heap_frame *frames, uint32_t depth);

@@ -13,7 +13,7 @@
 struct profile_stack *profile__add_stack(struct profile *p, const struct heap_frame *frames,
 					 uint32_t depth)
 {
-	struct heap_frame *copy = calloc(depth ? depth : 1, sizeof(*copy));
+	struct heap_frame *copy = heap_frames__copy(frames, depth);
 	struct profile_stack *stack;
 
 	if (!copy)
@@ -23,8 +23,6 @@ struct profile_stack *profile__add_stack(struct profile *p, const struct heap_fr
 		free(copy);
 		return NULL;
 	}
-	if (depth)
-		memcpy(copy, frames, depth * sizeof(*copy));
 	stack->frames = copy;
 	stack->depth = depth;
 	return stack;
@@ -40,19 +38,19 @@ struct tally {
 	char key[]; /* kernel or not, where it starts if it has no name, module, function */
 };
 
+static size_t text_size(const char *text)
+{
+	return text ? strlen(text) + 2 : 1;
+}
+
 static size_t put_text(char *to, const char *text)
 {
-	size_t len = text ? strlen(text) + 2 : 1;
+	size_t len = text_size(text);
 
 	*to = text != NULL;
 	if (text)
 		memcpy(to + 1, text, len - 1);
 	return len;
-}
-
-static size_t text_size(const char *text)
-{
-	return text ? strlen(text) + 2 : 1;
 }
 
 static struct tally *find_tally(struct tally **all, const struct heap_frame *f, bool kernel)
